@@ -1,0 +1,220 @@
+"""The composition root: the only place that wires rooms together, opens and closes resources."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from inkwire import __version__
+from inkwire.access.gate import Gate
+from inkwire.api.app import Parts as ApiParts
+from inkwire.api.app import api_router, install_errors
+from inkwire.clock import Clock, SystemClock
+from inkwire.config import Settings
+from inkwire.console.app import Parts as ConsoleParts
+from inkwire.console.app import console_app
+from inkwire.engine.dispatch import Dispatcher
+from inkwire.errors import InkwireError
+from inkwire.ids import Ids, SortableIds
+from inkwire.ingest.endpoint import Ingest
+from inkwire.metrics import registry_of
+from inkwire.providers.registry import Registry, registry
+from inkwire.sources.desk import SourceDesk
+from inkwire.sources.inbox import Inbox
+from inkwire.store.contract import CONFIG, Store
+from inkwire.store.live import LiveCounters
+from inkwire.store.open import open_store
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hub:
+    """Everything one process needs, opened; use it in a `with` block."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    registry: Registry
+    store: Store
+    desk: SourceDesk
+    inbox: Inbox
+    gate: Gate
+
+    def close(self) -> None:
+        """Closes the store."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_hub(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Hub:
+    """Opens the store and builds what works on it.
+
+    Raises ConfigError or CipherError if the store or its master key cannot be opened. Does not
+    migrate: see `inkwire.store.open.migrate`.
+    """
+    clock = clock or SystemClock()
+    ids = ids or SortableIds(clock)
+    store = open_store(settings, clock=clock, ids=ids)
+    return Hub(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        registry=registry(),
+        store=store,
+        desk=SourceDesk(
+            store=store,
+            registry=registry(),
+            clock=clock,
+            ids=ids,
+            base_url=settings.base_url,
+            max_body_bytes=settings.max_body_bytes,
+        ),
+        inbox=Inbox(store=store, clock=clock, ids=ids),
+        gate=Gate(store=store, clock=clock, ids=ids, session_hours=settings.session_hours),
+    )
+
+
+async def run_worker(hub: Hub, stop: asyncio.Event) -> None:
+    """Hands on events until `stop` is set; returns when the batch in progress is finished."""
+    await Dispatcher(store=hub.store, registry=hub.registry).run(stop)
+
+
+class WebApp:
+    """The ASGI app of a web process: `/in/` goes to ingest as it is, the rest to the pages.
+
+    Starting it loads the sources, so nothing is answered before the store can take events.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        """`hub` stays the caller's to close, after this app has shut down."""
+        self._hub = hub
+        self._live = LiveCounters()
+        self._ingest = Ingest(
+            store=hub.store,
+            registry=hub.registry,
+            clock=hub.clock,
+            ids=hub.ids,
+            settings=hub.settings,
+        )
+        self._pages = _pages(hub, self._live, self._ingest)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection's worth of ASGI."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/in/"):
+            await self._ingest(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+    def begin_shutdown(self) -> None:
+        """Ends the streams that wait for news, so that a graceful stop need not wait for them."""
+        self._live.close()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._start()
+        except InkwireError as error:
+            await send({"type": "lifespan.startup.failed", "message": error.message})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self._hub.store.check)
+        await self._ingest.start()
+        self._tasks = [
+            asyncio.create_task(self._live.run(self._hub.store)),
+            asyncio.create_task(self._follow_config()),
+        ]
+
+    async def _stop(self) -> None:
+        self._live.close()
+        for task in self._tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await self._ingest.stop()
+
+    async def _follow_config(self) -> None:
+        """A change of a source or secret takes effect in this process within a second."""
+        seen = self._live.counters()
+        while True:
+            now = await self._live.changed(seen, timeout_s=60)
+            if now.get(CONFIG) != seen.get(CONFIG):
+                await self._ingest.reload()
+            seen = now
+
+
+def web_app(hub: Hub) -> WebApp:
+    """The ASGI app of a web process."""
+    return WebApp(hub)
+
+
+def _pages(hub: Hub, live: LiveCounters, ingest: Ingest) -> FastAPI:
+    pages = FastAPI(
+        title="Inkwire",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    install_errors(pages)
+    shared = {
+        "settings": hub.settings,
+        "store": hub.store,
+        "registry": hub.registry,
+        "clock": hub.clock,
+        "desk": hub.desk,
+        "inbox": hub.inbox,
+        "gate": hub.gate,
+        "live": live,
+    }
+    pages.include_router(api_router(ApiParts(**shared)))
+    pages.mount("/console", console_app(ConsoleParts(**shared)))
+    metrics = registry_of(ingest.metrics, hub.store)
+
+    @pages.get("/", include_in_schema=False)
+    def front() -> Response:
+        return RedirectResponse("/console/")
+
+    @pages.get("/healthz", include_in_schema=False)
+    def healthy() -> Response:
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    @pages.get("/readyz", include_in_schema=False)
+    def ready() -> Response:
+        try:
+            hub.store.check()
+        except InkwireError as error:
+            return JSONResponse({"status": "unavailable", "detail": error.message}, 503)
+        return JSONResponse({"status": "ok"})
+
+    @pages.get("/metrics", include_in_schema=False)
+    def measured() -> Response:
+        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
+
+    return pages

@@ -1,0 +1,1 @@
+"""What happens to events after their answer: today search terms, later work and messages."""

@@ -1,0 +1,141 @@
+"""Dispatch: claims stored events in batches and hands each on, once.
+
+Runs in the worker process, after the answer (R83, R146). Today it writes what an event can be
+found by; messages to subscribers and work rows of integrations join here. Whatever fails for one
+event is written on that event for a person to see; it never stops those behind it.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from inkwire.errors import InkwireError, StoreError, Unparsable
+from inkwire.model.event import ParsedEvent, Term, TermKind
+from inkwire.model.receipt import OpenedReceipt
+from inkwire.model.request import InboundRequest
+from inkwire.model.source import SettingValue
+from inkwire.providers.contract import Receiver
+from inkwire.providers.payload import MAX_TERMS, fold
+from inkwire.providers.registry import Registry
+from inkwire.providers.settings import check_settings
+from inkwire.store.contract import Dispatched, Store, Undispatched
+
+BATCH = 100
+#: Seconds to wait after the store failed before it is asked again.
+RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Dispatcher:
+    """Takes waiting events and hands them on."""
+
+    def __init__(self, *, store: Store, registry: Registry) -> None:
+        """`registry` reads the bodies; `store` gives the events and keeps what comes of them."""
+        self._store = store
+        self._registry = registry
+
+    def run_once(self) -> int:
+        """Hands on at most one batch; returns how many events that were. Raises StoreError."""
+        return self._store.dispatch.take(BATCH, self._work)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Hands on events as they arrive, until `stop` is set; a batch in progress is finished."""
+        changes = self._store.watch()
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                await self._drain(stop)
+                news = asyncio.ensure_future(anext(changes))
+                await asyncio.wait({news, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not news.done():
+                    news.cancel()
+                    await asyncio.gather(news, return_exceptions=True)
+                elif news.exception() is not None:
+                    log.warning("dispatch.watch_failed", error=str(news.exception()))
+                    changes = self._store.watch()
+                    await _pause(stop)
+        finally:
+            stopped.cancel()
+
+    async def _drain(self, stop: asyncio.Event) -> None:
+        """Batch after batch until none is full; a failing store is asked again after a pause."""
+        while not stop.is_set():
+            try:
+                done = await asyncio.to_thread(self.run_once)
+            except StoreError as error:
+                log.warning("dispatch.store_failed", error=error.message, retry_s=RETRY_S)
+                await _pause(stop)
+                continue
+            if done < BATCH:
+                return
+
+    def _work(self, waiting: Sequence[Undispatched]) -> list[Dispatched]:
+        settings = {source.id: source.settings for source in self._store.sources.all()}
+        reader = _Reader(self._registry, settings)
+        return [reader.dispatched(item) for item in waiting]
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), RETRY_S)
+    except TimeoutError:
+        return
+
+
+class _Reader:
+    """Reads events back out of their receipts; the events of one body are read once."""
+
+    def __init__(
+        self, registry: Registry, settings: Mapping[str, Mapping[str, SettingValue]]
+    ) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._parsed: dict[str, tuple[ParsedEvent, ...]] = {}
+
+    def dispatched(self, item: Undispatched) -> Dispatched:
+        """What is kept of one event; a failure becomes a sentence on it."""
+        try:
+            return Dispatched(event_id=item.event.id, terms=self._terms(item))
+        except InkwireError as error:
+            return Dispatched(event_id=item.event.id, error=error.message)
+        except Exception:
+            # A defect of ours must not hold up the events behind this one.
+            log.exception("dispatch.failed", event=item.event.id, type=item.event.type)
+            return Dispatched(
+                event_id=item.event.id,
+                error="Inkwire could not read this event; its log says why. "
+                "Dispatch it again after an upgrade.",
+            )
+
+    def _terms(self, item: Undispatched) -> tuple[Term, ...]:
+        event, body = item.event, item.canonical or item.opened.body
+        if body is None:
+            raise Unparsable("The body is no longer here, so nothing can be read out of it.")
+        receiver = self._registry.receiver(event.provider)
+        if event.receipt_id not in self._parsed:
+            settings = self._settings.get(event.source_id) or check_settings(receiver.settings, {})
+            request = _request(item.opened, body)
+            self._parsed[event.receipt_id] = receiver.parse(request, body, settings)
+        parsed = self._parsed[event.receipt_id]
+        if event.position >= len(parsed):
+            raise Unparsable("The source's settings changed: this body now holds fewer events.")
+        return _bounded(receiver, parsed[event.position])
+
+
+def _bounded(receiver: Receiver, parsed: ParsedEvent) -> tuple[Term, ...]:
+    entity = parsed.entity_key
+    own = (Term(kind=TermKind.ENTITY, value=fold(entity)),) if entity else ()
+    return (*own, *receiver.terms(parsed))[:MAX_TERMS]
+
+
+def _request(opened: OpenedReceipt, body: bytes) -> InboundRequest:
+    receipt = opened.receipt
+    return InboundRequest(
+        method=receipt.method,
+        path=receipt.path,
+        query=receipt.query.encode("utf-8", "replace"),
+        headers=opened.headers,
+        body=body,
+    )

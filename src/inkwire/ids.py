@@ -1,0 +1,53 @@
+"""Ids that sort by the moment they were made: `evt_01c6v9…`.
+
+24 characters of base32hex (lower case) hold 56 bits of microseconds and 64 random bits. Sorting
+the text sorts by time, and two ids of one process never tie, so a list can page by id alone.
+"""
+
+import base64
+import os
+import threading
+from typing import Protocol
+
+from inkwire.clock import Clock, to_micros
+
+LENGTH = 24
+
+
+class Ids(Protocol):
+    """Makes new ids."""
+
+    def new(self, prefix: str) -> str:
+        """A new id, `prefix` + `_` + 24 characters."""
+        ...
+
+
+class SortableIds:
+    """Ids from a clock and the machine's randomness; safe to share between threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        """`clock` gives the leading 56 bits; a clock set back cannot break the order."""
+        self._clock = clock
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def new(self, prefix: str) -> str:
+        """A new id that sorts after every earlier one of this process."""
+        micros = to_micros(self._clock.now())
+        with self._lock:
+            micros = self._last = max(micros, self._last + 1)
+        raw = micros.to_bytes(7, "big") + os.urandom(8)
+        return f"{prefix}_{base64.b32hexencode(raw).decode('ascii').lower()}"
+
+
+class CountingIds:
+    """Ids that count up from 1: for tests that compare whole values."""
+
+    def __init__(self) -> None:
+        """Starts at 1."""
+        self._count = 0
+
+    def new(self, prefix: str) -> str:
+        """`prefix_000000000000000000000001`, then 2, and so on."""
+        self._count += 1
+        return f"{prefix}_{self._count:0{LENGTH}d}"

@@ -1,0 +1,1 @@
+"""The words of Inkwire as values: frozen dataclasses and enums, no I/O."""

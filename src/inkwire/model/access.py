@@ -1,0 +1,116 @@
+"""Who may do what: users, roles, API keys, and the audit log."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from inkwire.errors import Forbidden
+
+
+class Scope(StrEnum):
+    """What a role or an API key reaches. A handler names the one that it needs."""
+
+    SOURCES_READ = "sources:read"
+    SOURCES_WRITE = "sources:write"
+    EVENTS_READ = "events:read"
+    #: Bodies and headers as received: personal data.
+    EVENTS_BODY = "events:body"
+    #: Release from quarantine, dispatch again.
+    EVENTS_WRITE = "events:write"
+    #: Users, API keys, the audit log.
+    ACCESS = "access"
+
+
+class Role(StrEnum):
+    """A user's role; each holds the scopes of those before it."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
+    Role.VIEWER: frozenset({Scope.SOURCES_READ, Scope.EVENTS_READ}),
+    Role.OPERATOR: frozenset(
+        {Scope.SOURCES_READ, Scope.EVENTS_READ, Scope.EVENTS_BODY, Scope.EVENTS_WRITE}
+    ),
+    Role.ADMIN: frozenset(Scope),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User:
+    """A person who signs in to the console."""
+
+    id: str
+    #: Sign-in name, lower case, 1–64 characters.
+    name: str
+    role: Role
+    password_hash: str = field(repr=False)
+    created_at: datetime
+    disabled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoginSession:
+    """A signed-in browser. The cookie's token is kept only as a hash."""
+
+    token_hash: bytes = field(repr=False)
+    user_id: str
+    #: Must come back with every form: a page of another site cannot know it.
+    csrf: str = field(repr=False)
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiKey:
+    """A key for the API. The key itself is shown once and kept only as a hash."""
+
+    id: str
+    name: str
+    key_hash: bytes = field(repr=False)
+    #: First characters, to recognise it by.
+    hint: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+    created_by: str
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """Who is calling: a signed-in user, an API key, the CLI's operator, or `inkwire.toml`."""
+
+    #: `user:NAME`, `key:ID`, `cli` or `file`.
+    actor: str
+    scopes: frozenset[Scope]
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the caller holds `scope`."""
+        return scope in self.scopes
+
+    def require(self, scope: Scope) -> None:
+        """Raises Forbidden, naming the scope, unless the caller holds it."""
+        if scope not in self.scopes:
+            raise Forbidden(
+                f"This needs the scope {scope.value}, which your role or API key does not hold; "
+                "ask an administrator for it."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditEntry:
+    """One change, who made it and when. Committed together with the change."""
+
+    id: str
+    at: datetime
+    actor: str
+    #: `source.create`, `receipt.release` …
+    action: str
+    #: The object's id.
+    target: str
+    #: What changed, as text; never a secret.
+    detail: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,71 @@
+"""An HTTP request as it came in, and a reply or a signed request as it goes out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+#: Header names as ASGI gives them: lower case, bytes; repeats kept, in order.
+Headers = tuple[tuple[bytes, bytes], ...]
+
+#: Headers that carry credentials: stored sealed, shown as «redacted».
+SECRET_HEADERS = frozenset(
+    {b"authorization", b"cookie", b"proxy-authorization", b"x-api-key", b"set-cookie"}
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InboundRequest:
+    """One request, raw: nothing decoded, nothing dropped."""
+
+    method: str
+    #: The path as sent (percent-escapes kept), without the query.
+    path: str
+    #: The query as sent, without `?`.
+    query: bytes = b""
+    headers: Headers = ()
+    body: bytes = field(default=b"", repr=False)
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Every value of the header `name` (lower case), blanks around it stripped."""
+        return [value.strip() for key, value in self.headers if key == name]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """What a provider expects as the answer."""
+
+    status: int = 200
+    content_type: str = "application/json"
+    body: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedRequest:
+    """What a provider would send: headers (names as the vendor writes them), query and body."""
+
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+    #: Appended to the URL by generic sources that sign in the query; without `?`.
+    query: str = ""
+
+    def as_inbound(self, path: str = "/in/x") -> InboundRequest:
+        """The request that a server would see, header names lower-cased."""
+        return InboundRequest(
+            method="POST",
+            path=path,
+            query=self.query.encode("ascii"),
+            headers=tuple(
+                (n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in self.headers
+            ),
+            body=self.body,
+        )
+
+
+def shown_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """The headers for a person's eyes: text, with credentials redacted."""
+    return [
+        (
+            name.decode("latin-1"),
+            "«redacted»" if name in SECRET_HEADERS else value.decode("latin-1"),
+        )
+        for name, value in headers
+    ]

@@ -1,0 +1,18 @@
+"""Fixtures that every test may ask for."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# `ci` is repeatable and short; `INKWIRE_HYPOTHESIS=long` searches anew for minutes.
+settings.register_profile(
+    "ci",
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "long", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("INKWIRE_HYPOTHESIS", "ci"))
