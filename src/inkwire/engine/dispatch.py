@@ -7,6 +7,7 @@ event is written on that event for a person to see; it never stops those behind 
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -22,8 +23,6 @@ from inkwire.providers.settings import check_settings
 from inkwire.store.contract import Dispatched, Store, Undispatched
 
 BATCH = 100
-#: Seconds to wait after the store failed before it is asked again.
-RETRY_S = 1.0
 
 log = structlog.get_logger()
 
@@ -31,10 +30,14 @@ log = structlog.get_logger()
 class Dispatcher:
     """Takes waiting events and hands them on."""
 
-    def __init__(self, *, store: Store, registry: Registry) -> None:
-        """`registry` reads the bodies; `store` gives the events and keeps what comes of them."""
+    def __init__(self, *, store: Store, registry: Registry, retry_s: float = 1.0) -> None:
+        """`registry` reads the bodies; `store` gives the events and keeps what comes of them.
+
+        `retry_s`: seconds to wait after the store failed before it is asked again.
+        """
         self._store = store
         self._registry = registry
+        self._retry_s = retry_s
 
     def run_once(self) -> int:
         """Hands on at most one batch; returns how many events that were. Raises StoreError."""
@@ -55,7 +58,7 @@ class Dispatcher:
                 elif news.exception() is not None:
                     log.warning("dispatch.watch_failed", error=str(news.exception()))
                     changes = self._store.watch()
-                    await _pause(stop)
+                    await self._pause(stop)
         finally:
             stopped.cancel()
 
@@ -65,23 +68,20 @@ class Dispatcher:
             try:
                 done = await asyncio.to_thread(self.run_once)
             except StoreError as error:
-                log.warning("dispatch.store_failed", error=error.message, retry_s=RETRY_S)
-                await _pause(stop)
+                log.warning("dispatch.store_failed", error=error.message, retry_s=self._retry_s)
+                await self._pause(stop)
                 continue
             if done < BATCH:
                 return
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), self._retry_s)
 
     def _work(self, waiting: Sequence[Undispatched]) -> list[Dispatched]:
         settings = {source.id: source.settings for source in self._store.sources.all()}
         reader = _Reader(self._registry, settings)
         return [reader.dispatched(item) for item in waiting]
-
-
-async def _pause(stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), RETRY_S)
-    except TimeoutError:
-        return
 
 
 class _Reader:
@@ -102,7 +102,7 @@ class _Reader:
             return Dispatched(event_id=item.event.id, error=error.message)
         except Exception:
             # A defect of ours must not hold up the events behind this one.
-            log.exception("dispatch.failed", event=item.event.id, type=item.event.type)
+            log.exception("dispatch.failed", event_id=item.event.id, type=item.event.type)
             return Dispatched(
                 event_id=item.event.id,
                 error="Inkwire could not read this event; its log says why. "

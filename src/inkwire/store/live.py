@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 import structlog
 
 from inkwire.errors import StoreError
 from inkwire.store.contract import Store
-
-RETRY_S = 1.0
 
 log = structlog.get_logger()
 
@@ -16,8 +15,9 @@ log = structlog.get_logger()
 class LiveCounters:
     """The change counters as last seen; wakes whoever waits for them to move."""
 
-    def __init__(self) -> None:
-        """Starts with no counters; `run` fills them."""
+    def __init__(self, *, retry_s: float = 1.0) -> None:
+        """Starts with no counters; `run` fills them. `retry_s`: pause after the store failed."""
+        self._retry_s = retry_s
         self._counters: Mapping[str, int] = {}
         self._moved = asyncio.Event()
         self._closed = False
@@ -33,12 +33,10 @@ class LiveCounters:
 
     async def changed(self, seen: Mapping[str, int], *, timeout_s: float) -> Mapping[str, int]:
         """Returns the counters once one differs from `seen`, at closing, or after `timeout_s`."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while self._counters == seen and not self._closed:
                     await self._moved.wait()
-        except TimeoutError:
-            pass
         return self._counters
 
     async def run(self, store: Store) -> None:
@@ -48,8 +46,8 @@ class LiveCounters:
                 async for counters in store.watch():
                     self._tell(counters)
             except StoreError as error:
-                log.warning("live.store_failed", error=error.message, retry_s=RETRY_S)
-            await asyncio.sleep(RETRY_S)
+                log.warning("live.store_failed", error=error.message, retry_s=self._retry_s)
+            await asyncio.sleep(self._retry_s)
 
     def close(self) -> None:
         """Ends every wait: the process is stopping."""
