@@ -5,25 +5,25 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Header
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from inkwire import __version__
 from inkwire.access.gate import Gate
-from inkwire.api.app import Parts as ApiParts
-from inkwire.api.app import api_router, install_errors
+from inkwire.api.app import BodyLimit, api_router, install_errors
 from inkwire.clock import Clock, SystemClock
 from inkwire.config import Settings
-from inkwire.console.app import Parts as ConsoleParts
 from inkwire.console.app import console_app
 from inkwire.engine.dispatch import Dispatcher
 from inkwire.errors import InkwireError
 from inkwire.ids import Ids, SortableIds
 from inkwire.ingest.endpoint import Ingest
-from inkwire.metrics import registry_of
+from inkwire.metrics import metrics_registry
+from inkwire.model.access import Scope as Reach
+from inkwire.parts import Parts
 from inkwire.providers.registry import Registry, registry
 from inkwire.sources.desk import SourceDesk
 from inkwire.sources.inbox import Inbox
@@ -183,19 +183,20 @@ def _pages(hub: Hub, live: LiveCounters, ingest: Ingest) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     install_errors(pages)
-    shared = {
-        "settings": hub.settings,
-        "store": hub.store,
-        "registry": hub.registry,
-        "clock": hub.clock,
-        "desk": hub.desk,
-        "inbox": hub.inbox,
-        "gate": hub.gate,
-        "live": live,
-    }
-    pages.include_router(api_router(ApiParts(**shared)))
-    pages.mount("/console", console_app(ConsoleParts(**shared)))
-    metrics = registry_of(ingest.metrics, hub.store)
+    pages.add_middleware(BodyLimit)
+    parts = Parts(
+        settings=hub.settings,
+        store=hub.store,
+        registry=hub.registry,
+        clock=hub.clock,
+        desk=hub.desk,
+        inbox=hub.inbox,
+        gate=hub.gate,
+        live=live,
+    )
+    pages.include_router(api_router(parts))
+    pages.mount("/console", console_app(parts))
+    metrics = metrics_registry(ingest.metrics, hub.store)
 
     @pages.get("/", include_in_schema=False)
     def front() -> Response:
@@ -214,7 +215,8 @@ def _pages(hub: Hub, live: LiveCounters, ingest: Ingest) -> FastAPI:
         return JSONResponse({"status": "ok"})
 
     @pages.get("/metrics", include_in_schema=False)
-    def measured() -> Response:
+    def measured(authorization: Annotated[str | None, Header()] = None) -> Response:
+        hub.gate.by_key(authorization).require(Reach.EVENTS_READ)
         return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
 
     return pages

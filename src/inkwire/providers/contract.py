@@ -81,6 +81,20 @@ class RetryPlan:
     source: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Settings that make a source of this provider fit one known sender: something to start from."""
+
+    #: Unique within the provider; a case with `recipe = NAME` is its sample.
+    name: str
+    #: The sender, as it writes itself.
+    title: str
+    #: What an operator does at the sender, and what to know of it; a few sentences.
+    note: str
+    #: Those that differ from the defaults.
+    settings: Mapping[str, SettingValue]
+
+
 class Receiver(Protocol):
     """How one vendor's webhooks are proven, read and answered."""
 
@@ -165,5 +179,6 @@ class Provider:
     #: One sentence.
     summary: str
     receive: Receiver | None = None
+    recipes: tuple[Recipe, ...] = ()
     #: Import path of the package that holds manual.md and cases/.
     package: str

@@ -37,13 +37,13 @@ _COMMON: Mapping[Reason, str] = {
         "source's page."
     ),
     Reason.METHOD: (
-        "Webhooks come as POST. A browser or a health check that opens the URL with GET is harmless."
+        "Webhooks come as POST. A browser or a health check that opens the URL is harmless."
     ),
     Reason.TOO_LARGE: (
-        "The body is larger than this source takes. If it is genuine, raise the limit of the source."
+        "The body is larger than this source takes. If it is genuine, raise the source's limit."
     ),
     Reason.TOO_SLOW: (
-        "The body did not arrive in time. Look at the network and at the proxy in front of this hub."
+        "The body did not arrive in time. Look at the network and the proxy in front of this hub."
     ),
     Reason.ENCODED: (
         "The body is compressed, which would break the signature. "

@@ -8,6 +8,8 @@ import msgspec
 from inkwire.errors import Unparsable
 from inkwire.model.event import Term, TermKind
 
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
 MAX_TERM = 200
 MAX_TERMS = 64
 MAX_TYPE = 200
@@ -38,12 +40,13 @@ def dig(value: Any, *path: str) -> Any:
 
 def text_at(value: Any, *path: str) -> str | None:
     """The non-empty string at a path; None for anything else. Whole numbers become text (ids)."""
-    found = dig(value, *path)
-    if isinstance(found, bool):
-        return None
-    if isinstance(found, int):
-        found = str(found)
-    return found if isinstance(found, str) and found else None
+    for key in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def objects_at(value: Any, *path: str) -> Iterator[dict[str, Any]]:
@@ -100,18 +103,31 @@ def entity_key(provider: str, kind: str | None, identity: str | None) -> str | N
     return key[:MAX_TYPE]
 
 
-def with_member(body: bytes, path: tuple[str, ...], text: str) -> bytes:
-    """The JSON object `body` with the member at `path` set to `text`.
-
-    Every other value keeps its exact bytes. Whatever cannot be changed so comes back as it is.
-    """
+def members_of(body: bytes) -> dict[str, msgspec.Raw] | None:
+    """The members of a JSON object, their values as undecoded bytes; None if it is none."""
     try:
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        return _MEMBERS.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def with_member(body: bytes, path: tuple[str, ...], text: str) -> bytes:
+    """The JSON object `body` with the member at `path` set to `text`, or added.
+
+    Every other value keeps its exact bytes. What cannot be changed so comes back as it is.
+    """
+    members = members_of(body)
+    if members is None:
         return body
     key, rest = path[0], path[1:]
-    old = bytes(members.get(key, b"{}"))
-    members[key] = msgspec.Raw(with_member(old, rest, text) if rest else msgspec.json.encode(text))
+    if rest:
+        old = bytes(members.get(key, b""))
+        new = with_member(old, rest, text)
+        if new == old:
+            return body
+    else:
+        new = msgspec.json.encode(text)
+    members[key] = msgspec.Raw(new)
     return msgspec.json.encode(members)
 
 

@@ -31,8 +31,10 @@ class Case:
     body: bytes = field(repr=False)
     #: What `parse` must find, one table per event: type, entity, occurred_at, dedupe, test, terms.
     expect: tuple[Mapping[str, Any], ...]
-    #: Settings that differ from the defaults.
+    #: Settings that differ from the defaults; those of its recipe among them.
     settings: Mapping[str, Any]
+    #: The recipe that it is a sample of; empty: none.
+    recipe: str = ""
 
 
 class Registry:
@@ -104,6 +106,7 @@ def cases(provider: Provider) -> list[Case]:
     """The provider's samples, in the order of `cases.toml`."""
     folder = resources.files(provider.package).joinpath("cases")
     table = tomllib.loads(folder.joinpath("cases.toml").read_text("utf-8"))
+    recipes = {recipe.name: recipe.settings for recipe in provider.recipes} | {"": {}}
     return [
         Case(
             provider=provider.name,
@@ -112,7 +115,8 @@ def cases(provider: Provider) -> list[Case]:
             note=row["note"],
             body=folder.joinpath(row["file"]).read_bytes(),
             expect=tuple(row["expect"]),
-            settings=row.get("settings", {}),
+            settings={**recipes[row.get("recipe", "")], **row.get("settings", {})},
+            recipe=row.get("recipe", ""),
         )
         for row in table["case"]
     ]

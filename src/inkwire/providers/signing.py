@@ -6,11 +6,14 @@ import hmac
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from inkwire.clock import from_micros
 from inkwire.errors import InvalidInput
 from inkwire.model.request import InboundRequest
 from inkwire.model.source import Secret
 from inkwire.model.verdict import Reason, Refused
 
+#: Most digits of a Unix time in a unit, and the microseconds of that unit.
+_UNITS = ((11, 1_000_000), (14, 1_000), (17, 1))
 #: Longest header value that is looked at, in bytes: no scheme comes near.
 MAX_HEADER = 4096
 
@@ -116,6 +119,20 @@ def parse_rfc3339(text: str) -> datetime | None:
         return moment.astimezone(UTC)
     except (OverflowError, ValueError):
         return None
+
+
+def parse_moment(text: str) -> datetime | None:
+    """An aware UTC datetime from a Unix time or RFC 3339; None if it is neither.
+
+    A vendor that publishes no unit may mean seconds, milliseconds or microseconds; the size tells
+    them apart, since seconds reach eleven digits in the year 5138 only.
+    """
+    if not (text.isascii() and text.isdigit()):
+        return parse_rfc3339(text)
+    for digits, micros in _UNITS:
+        if len(text) <= digits:
+            return from_micros(int(text) * micros)
+    return None
 
 
 def timeliness(

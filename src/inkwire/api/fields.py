@@ -1,0 +1,67 @@
+"""Types of parameters and fields that several operations share, each with its bounds."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from inkwire.store.contract import MAX_PAGE
+
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not hold the character NUL")
+    return text
+
+
+def _moment(value: Any) -> datetime:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("must be a time as RFC 3339 writes it, such as 2026-11-03T09:30:00Z")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("is no time that exists; check day, hour and offset") from None
+
+
+#: Text that every store takes; pydantic refuses lone surrogates itself.
+Text = Annotated[str, AfterValidator(_storable)]
+#: A time that is sent to us; aware, in UTC.
+Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=datetime)]
+#: An id in the path.
+Id = Annotated[Text, Path(max_length=100, description="Its id.")]
+#: An id that a list continues from.
+Before = Annotated[
+    Text | None,
+    Query(max_length=100, description="Only what is older than this id: `next` of a page."),
+]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most items of one page.")]
+
+
+class Input(BaseModel):
+    """A body that is sent to us: unknown fields are refused, not dropped."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Output(BaseModel):
+    """A body that we send; its fields are named as the model's."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """From the dataclass that has the same fields (and perhaps more)."""
+        return cls.model_validate(value)
+
+
+#: `next` of a page.
+Next = Annotated[
+    str | None,
+    Field(description="Give it as `before` to get the next page; null on the last page."),
+]

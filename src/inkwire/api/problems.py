@@ -1,0 +1,209 @@
+"""Errors of the API as problem+json (RFC 9457), in answers and in the OpenAPI document."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from inkwire.errors import (
+    Forbidden,
+    InkwireError,
+    InvalidInput,
+    RateLimited,
+    StoreError,
+    Unauthenticated,
+)
+
+MEDIA_TYPE = "application/problem+json"
+PREFIX = "/v1/"
+#: Seconds after which a caller whom the store could not serve should try again.
+STORE_RETRY_S = 2
+
+log = structlog.get_logger()
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field of the request."""
+
+    field: str = Field(description="Path of the field.", examples=["settings.tolerance_s"])
+    detail: str = Field(description="What it should be.", examples=["must be 1 to 3600 seconds"])
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(
+        description="Stable name of the kind of error.",
+        examples=["urn:inkwire:error:invalid_input"],
+    )
+    title: str = Field(description="The HTTP status in words.", examples=["Unprocessable Content"])
+    status: int = Field(description="The HTTP status.", examples=[422])
+    detail: str = Field(description="What happened and what to do, for a person.")
+    errors: list[FieldProblem] | None = Field(None, description="What is wrong, by field.")
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    fields: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem+json answer; `fields`: path of each wrong field to a sentence."""
+    body = Problem(
+        type=f"urn:inkwire:error:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=_clean(detail),
+        errors=[
+            FieldProblem(field=_clean(path), detail=_clean(text)) for path, text in fields.items()
+        ]
+        if fields
+        else None,
+    )
+    return Response(
+        body.model_dump_json(exclude_none=True),
+        status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def install_errors(app: FastAPI) -> None:
+    """Makes `app` answer every error under `/v1/` as problem+json, and say so in its document."""
+    app.add_exception_handler(InkwireError, _on_ours)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_bug)
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = described(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign] # FastAPI's documented way
+
+
+async def _on_ours(_: Request, error: Exception) -> Response:
+    assert isinstance(error, InkwireError)  # noqa: S101 # registered for it alone
+    headers: dict[str, str] = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="inkwire"'
+    elif isinstance(error, Forbidden):
+        headers["WWW-Authenticate"] = 'Bearer realm="inkwire", error="insufficient_scope"'
+    elif isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.retry_after_s)
+    elif isinstance(error, StoreError):
+        headers["Retry-After"] = str(STORE_RETRY_S)
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("api.failed", code=error.code, error=error.message)
+    fields = error.fields if isinstance(error, InvalidInput) else None
+    return problem(error.status, error.code, error.message, fields=fields, headers=headers)
+
+
+async def _on_invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 # registered for it alone
+    fields: dict[str, str] = {}
+    for item in error.errors():
+        where, *path = item["loc"]
+        if item["type"] == "json_invalid":
+            fields["body"] = f"is not JSON: {item['ctx']['error']} at character {path[0]}"
+        elif item["type"] == "extra_forbidden":
+            fields[".".join(map(str, path))] = "is no field here; leave it out"
+        else:
+            fields[".".join(map(str, path)) or str(where)] = str(item["msg"]).removeprefix(
+                "Value error, "
+            )
+    message = "; ".join(f"{path}: {text}" for path, text in fields.items())
+    return problem(InvalidInput.status, InvalidInput.code, message, fields=fields)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 # registered for it alone
+    if not request.url.path.startswith(PREFIX):
+        return await http_exception_handler(request, error)
+    status = HTTPStatus(error.status_code)
+    detail = {
+        HTTPStatus.NOT_FOUND: "There is no such address; /v1/openapi.json lists those there are.",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; see Allow.",
+        HTTPStatus.BAD_REQUEST: "The body cannot be read; send JSON in UTF-8.",
+    }.get(status, str(error.detail))
+    code = status.name.lower()
+    return problem(status, code, detail, headers=dict(error.headers or {}))
+
+
+async def _on_bug(_: Request, __: Exception) -> Response:
+    # Starlette raises the error again after this answer, so the server logs it.
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        InkwireError.code,
+        "Inkwire failed at this, and the log of the web process says why; please report it.",
+    )
+
+
+def _clean(text: str) -> str:
+    """Text that UTF-8 can carry: lone surrogates of the input become `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+_ANSWERS: dict[int, str] = {
+    400: "The body cannot be read.",
+    401: "No API key, or one that is unknown or revoked.",
+    403: "The API key lacks the scope.",
+    404: "There is no such object.",
+    409: "The object is not in a state that allows this.",
+    413: "The body is larger than 1 MiB.",
+    422: "A field is wrong; `errors` names each.",
+    429: "Too many tries; see Retry-After.",
+    503: "The store cannot do it now; see Retry-After.",
+}
+
+
+def _answers(method: str, path: str, operation: dict[str, Any]) -> set[int]:
+    """The errors that an operation can answer."""
+    answers = {401, 403, 422, 503}
+    if "{" in path:
+        answers |= {404}
+    if method != "get":
+        answers |= {409}
+    if "requestBody" in operation:
+        answers |= {400, 413, 429}
+    return answers
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of `app`, with the errors that every operation can answer."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description or None,
+        openapi_version=app.openapi_version,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+    parts = document.setdefault("components", {})
+    schemas = parts.setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    template = "#/components/schemas/{model}"
+    schemas["FieldProblem"] = FieldProblem.model_json_schema(ref_template=template)
+    schemas["Problem"] = Problem.model_json_schema(ref_template=template)
+    schemas["Problem"].pop("$defs", None)
+    content = {MEDIA_TYPE: {"schema": {"$ref": template.format(model="Problem")}}}
+    parts["responses"] = {
+        f"Problem{status}": {"description": text, "content": content}
+        for status, text in _ANSWERS.items()
+    }
+    for path, operations in document.get("paths", {}).items():
+        for method, operation in operations.items():
+            for status in sorted(_answers(method, path, operation)):
+                reference = {"$ref": f"#/components/responses/Problem{status}"}
+                operation["responses"][str(status)] = reference
+    return document

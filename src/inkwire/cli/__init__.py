@@ -1,0 +1,18 @@
+"""The command line: thin commands over the same rooms that the API and the console use.
+
+    root.py         the `inkwire` command itself, and where each group hangs
+    shell.py        what every command shares: settings, the opened hub, errors, exit codes
+    output.py       text, tables and JSON, for a terminal and for a pipe
+    serve.py        serve, web, worker · supervisor.py · processes.py · protocol.py
+    send.py verify.py demo/   the providers' own signatures, from the other side
+    sources.py events.py access.py store.py doctor.py
+
+Heavy imports (the store, FastAPI, aiohttp) stand inside the commands: `inkwire --help` needs none.
+"""
+
+
+def main() -> None:
+    """The entry point `inkwire`; ends the process with the command's exit code."""
+    from inkwire.cli.root import app
+
+    app(prog_name="inkwire")

@@ -1,0 +1,88 @@
+"""What happens once before `serve` starts its processes: migrate, apply, first administrator."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from inkwire.config import Settings
+
+if TYPE_CHECKING:
+    from inkwire.app import Hub
+
+
+def prepared(settings: Settings) -> Mapping[str, Any]:
+    """Makes the store ready; returns what `serve` needs to know and prints, as JSON values.
+
+    Raises ConfigError, InvalidInput (inkwire.toml), StoreError, CipherError.
+    """
+    from inkwire.app import open_hub
+    from inkwire.store.open import migrate
+
+    migrate(settings)
+    with open_hub(settings) as hub:
+        checked = hub.store.check()
+        applied = _applied(hub)
+        first = hub.gate.first_admin()
+        return {
+            "host": settings.host,
+            "port": settings.port,
+            "grace_s": settings.shutdown_grace_s,
+            "public_url": settings.public_url,
+            "log_json": _log_json(settings),
+            "store": store_line(settings, checked),
+            "data_dir": str(settings.data_dir.absolute()),
+            "sources": _sources_line(hub, applied),
+            "sign_in": {"name": first[0].name, "password": first[1]} if first else None,
+            "warnings": _warnings(settings, checked),
+        }
+
+
+def store_line(settings: Settings, checked: Mapping[str, Any]) -> str:
+    """The store in one line, without a password."""
+    if settings.database_url is None:
+        version = checked.get("version", "")
+        return f"SQLite {version}, {(settings.data_dir / 'inkwire.db').absolute()}"
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(settings.store_url)
+    return f"PostgreSQL {checked.get('version', '')}, {parts.hostname}{parts.path}"
+
+
+def _applied(hub: "Hub") -> str | None:
+    """Applies inkwire.toml if it is there; says what that changed."""
+    path = hub.settings.config_file
+    if not path.is_file():
+        return None
+    from inkwire.sources.declared import apply
+
+    result = apply(hub.desk, path)
+    return f"{path}: {len(result.created)} created, {len(result.updated)} updated"
+
+
+def _sources_line(hub: "Hub", applied: str | None) -> str:
+    from inkwire.access.gate import CLI
+
+    count = len(hub.desk.all(CLI))
+    text = str(count) if count else "none yet: add one in the console or with `inkwire sources create`"
+    return f"{text} ({applied})" if applied else text
+
+
+def _log_json(settings: Settings) -> bool:
+    import sys
+
+    style = settings.log_format
+    return style == "json" or (style == "auto" and not sys.stderr.isatty())
+
+
+def _warnings(settings: Settings, checked: Mapping[str, Any]) -> list[str]:
+    found = [str(text) for text in checked.get("warnings", ())]
+    if settings.public_url is None:
+        found.append(
+            "No public address is set, so providers cannot reach this hub yet: set "
+            "INKWIRE_PUBLIC_URL, e.g. https://hooks.example.com (docs/how-to/put-it-online.md)."
+        )
+    elif settings.public_url.startswith("http://"):
+        found.append(
+            "INKWIRE_PUBLIC_URL is http: bodies and sign-ins travel in the clear, and Box accepts "
+            "https only. Put a TLS proxy in front."
+        )
+    return found

@@ -1,0 +1,440 @@
+"""`inkwire sources …` and `inkwire apply`: the endpoints that providers send to."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inkwire.cli.output import ago, clean, facts, jsonable, print_json, stamp, table
+from inkwire.cli.shell import confirmed, examples, first_line, note, opened, operator, pairs
+from inkwire.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from inkwire.app import Hub
+    from inkwire.model.source import Source
+    from inkwire.providers.contract import Provider, Receiver
+
+group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Endpoints and secrets.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The source's id.")]
+SecretsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        help="role=value. A shell keeps it in its history: leave it out to be asked for it, or "
+        "use --secret-file.",
+    ),
+]
+SecretFilesOption = Annotated[
+    list[str] | None,
+    typer.Option("--secret-file", help="role=FILE, the secret on its first line; - is stdin."),
+]
+SettingsOption = Annotated[
+    list[str] | None, typer.Option("--setting", help="key=value; see `sources providers NAME`.")
+]
+TypesOption = Annotated[
+    list[str] | None, typer.Option("--event-type", help="Act on this event type only; repeat it.")
+]
+DocumentsOption = Annotated[
+    list[str] | None, typer.Option("--document-id", help="Act on this document only; repeat it.")
+]
+MaxBodyOption = Annotated[
+    int | None, typer.Option("--max-body-bytes", min=1024, help="Largest body, in bytes.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Hangs the commands into `app`."""
+    app.add_typer(group, name="sources", rich_help_panel="Manage")
+    app.command(
+        rich_help_panel="Manage",
+        epilog=examples("inkwire apply", "inkwire apply /etc/inkwire/inkwire.toml --json"),
+    )(apply)
+
+
+@group.command("list", epilog=examples("inkwire sources list", "inkwire sources list --json"))
+def list_sources(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List the sources, and when each was last heard of."""
+    with opened(ctx) as hub:
+        sources, heard = hub.desk.all(operator()), hub.desk.activity(operator())
+        now = hub.clock.now()
+        if as_json:
+            print_json([_facts(hub, source) for source in sources])
+            return
+        rows = []
+        for source in sources:
+            seen = heard.get(source.id)
+            rows.append(
+                (
+                    source.id,
+                    source.provider,
+                    "paused" if source.paused else "active",
+                    ago(seen.last_receipt_at if seen else None, now),
+                    seen.receipts_24h if seen else 0,
+                    seen.rejections_24h if seen else 0,
+                    seen.quarantined if seen else 0,
+                    hub.desk.url(source.id),
+                )
+            )
+    columns = ("id", "provider", "state", "last seen", "24 h", "refused", "quarantine", "address")
+    table(
+        columns,
+        rows,
+        empty="There are no sources yet. Make one: inkwire sources create ID --provider NAME",
+    )
+
+
+@group.command(epilog=examples("inkwire sources show box-main"))
+def show(ctx: typer.Context, source_id: IdArgument, as_json: JsonOption = False) -> None:
+    """Show one source: address, settings, secrets (never their values), activity."""
+    with opened(ctx) as hub:
+        source = hub.desk.get(operator(), source_id)
+        if as_json:
+            print_json(_facts(hub, source))
+        else:
+            _print_source(hub, source)
+
+
+@group.command(
+    epilog=examples(
+        "inkwire sources create box-main --provider box --name 'Box, production'",
+        "inkwire sources create shop --provider standardwebhooks",
+        "inkwire sources create gh --provider generic --setting signature_header=X-Hub-Signature-256 "
+        "--secret-file secret=/run/secrets/github",
+    )
+)
+def create(  # noqa: PLR0917 # the options of one command
+    ctx: typer.Context,
+    source_id: IdArgument,
+    provider: Annotated[str, typer.Option(help="Who sends to it; see `sources providers`.")],
+    name: Annotated[str | None, typer.Option(help="What people call it; default: the id.")] = None,
+    setting: SettingsOption = None,
+    secret: SecretsOption = None,
+    secret_file: SecretFilesOption = None,
+    event_type: TypesOption = None,
+    document_id: DocumentsOption = None,
+    max_body_bytes: MaxBodyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a source: the address a provider sends to, with its secrets.
+
+    A secret that you do not give is asked for on a terminal, or made up where the provider lets
+    the receiver choose it; then it is shown once.
+    """
+    from inkwire.sources.desk import SourceDraft
+
+    with opened(ctx) as hub:
+        secrets = _given_secrets(secret, secret_file)
+        _ask_for_missing(hub.registry.receiver(provider), secrets)
+        source, generated = hub.desk.create(
+            operator(),
+            SourceDraft(
+                id=source_id,
+                provider=provider,
+                name=name or source_id,
+                settings=pairs(setting or [], what="--setting"),
+                secrets=secrets,
+                event_types=tuple(event_type or ()),
+                document_ids=tuple(document_id or ()),
+                max_body_bytes=max_body_bytes,
+            ),
+        )
+        if as_json:
+            print_json(_facts(hub, source) | {"generated_secrets": dict(generated)})
+            return
+        _print_source(hub, source)
+        for role, value in generated.items():
+            note(f"The secret {role}, shown only this once:")
+            typer.echo(value)
+        typer.echo(f"\nHow to connect it: inkwire sources manual {source.id}")
+
+
+@group.command(
+    epilog=examples(
+        "inkwire sources update box-main --setting tolerance_past_s=900",
+        "inkwire sources update box-main --event-type box.FILE.UPLOADED",
+        "inkwire sources update box-main --all-event-types",
+    )
+)
+def update(  # noqa: PLR0917 # the options of one command
+    ctx: typer.Context,
+    source_id: IdArgument,
+    name: Annotated[str | None, typer.Option(help="New name.")] = None,
+    setting: SettingsOption = None,
+    event_type: TypesOption = None,
+    all_event_types: Annotated[
+        bool, typer.Option("--all-event-types", help="No longer limited to event types.")
+    ] = False,
+    document_id: DocumentsOption = None,
+    all_documents: Annotated[
+        bool, typer.Option("--all-documents", help="No longer limited to documents.")
+    ] = False,
+    max_body_bytes: MaxBodyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a source; what is not given stays. A running hub follows within a second."""
+    from inkwire.sources.desk import SourceChange
+
+    if (event_type and all_event_types) or (document_id and all_documents):
+        raise InvalidInput("Give either the list or the option that takes it away, not both.")
+    change = SourceChange(
+        name=name,
+        settings=pairs(setting, what="--setting") if setting else None,
+        event_types=() if all_event_types else tuple(event_type) if event_type else None,
+        document_ids=() if all_documents else tuple(document_id) if document_id else None,
+        max_body_bytes=max_body_bytes,
+    )
+    with opened(ctx) as hub:
+        source = hub.desk.update(operator(), source_id, change)
+        if as_json:
+            print_json(_facts(hub, source))
+        else:
+            _print_source(hub, source)
+
+
+@group.command(epilog=examples("inkwire sources pause box-main"))
+def pause(ctx: typer.Context, source_id: IdArgument) -> None:
+    """Stop handing its events on. They are still proven, stored and answered."""
+    with opened(ctx) as hub:
+        hub.desk.pause(operator(), source_id)
+    typer.echo(f"{source_id} is paused; its events wait. Go on with `sources resume {source_id}`.")
+
+
+@group.command(epilog=examples("inkwire sources resume box-main"))
+def resume(ctx: typer.Context, source_id: IdArgument) -> None:
+    """Hand its events on again, first those that waited."""
+    with opened(ctx) as hub:
+        hub.desk.resume(operator(), source_id)
+    typer.echo(f"{source_id} is active.")
+
+
+@group.command(
+    epilog=examples(
+        "inkwire sources rotate shop --overlap 1d",
+        "inkwire sources rotate box-main --role primary --secret-file new-key.txt --overlap 1h",
+    )
+)
+def rotate(  # noqa: PLR0917 # the options of one command
+    ctx: typer.Context,
+    source_id: IdArgument,
+    role: Annotated[
+        str | None, typer.Option(help="Which secret, if the provider has several.")
+    ] = None,
+    secret_file: Annotated[
+        str | None, typer.Option(help="File with the new secret on its first line; - is stdin.")
+    ] = None,
+    overlap: Annotated[
+        str, typer.Option(help="How long the old secret still counts: 0, 90s, 1h, 7d.")
+    ] = "1d",
+    as_json: JsonOption = False,
+) -> None:
+    """Give a source a new secret; the old one stays valid for a while.
+
+    Without --secret-file the new one is asked for, or made up where the provider lets the receiver
+    choose it; then it is shown once.
+    """
+    with opened(ctx) as hub:
+        source = hub.desk.get(operator(), source_id)
+        receiver = hub.registry.receiver(source.provider)
+        chosen = role or receiver.secrets[0].role
+        value = first_line(secret_file) if secret_file else _asked(receiver, chosen)
+        seconds = _seconds(overlap)
+        info, made_up = hub.desk.rotate(
+            operator(), source_id, role=chosen, value=value, overlap_s=seconds
+        )
+    if as_json:
+        print_json(jsonable(info) | {"value": made_up})
+        return
+    after = f"for another {overlap}" if seconds else "no longer"
+    typer.echo(f"{source_id} has a new secret {chosen} ({info.id}); the old one counts {after}.")
+    if made_up is not None:
+        note("Shown only this once:")
+        typer.echo(made_up)
+
+
+@group.command("remove-secret", epilog=examples("inkwire sources remove-secret shop sec_… --yes"))
+def remove_secret(
+    ctx: typer.Context,
+    source_id: IdArgument,
+    secret_id: Annotated[str, typer.Argument(help="The secret's id; see `sources show`.")],
+    yes: YesOption = False,
+) -> None:
+    """End one secret at once: what is still signed with it will be refused."""
+    confirmed(f"End the secret {secret_id} of {source_id} now?", yes=yes)
+    with opened(ctx) as hub:
+        hub.desk.remove_secret(operator(), source_id, secret_id)
+    typer.echo(f"The secret {secret_id} no longer counts.")
+
+
+@group.command(epilog=examples("inkwire sources delete box-old"))
+def delete(ctx: typer.Context, source_id: IdArgument, yes: YesOption = False) -> None:
+    """Delete a source and its secrets. Receipts and events stay."""
+    with opened(ctx) as hub:
+        source = hub.desk.get(operator(), source_id)
+        question = f"Delete {source.id} ({source.name})? Its provider will get 404 from then on."
+        confirmed(question, yes=yes)
+        hub.desk.delete(operator(), source_id)
+    typer.echo(f"{source_id} is deleted; its receipts and events stay.")
+
+
+@group.command(epilog=examples("inkwire sources manual box-main"))
+def manual(ctx: typer.Context, source_id: IdArgument) -> None:
+    """Show, step by step, how to connect a source in the provider's own console."""
+    with opened(ctx) as hub:
+        text = hub.desk.manual(hub.desk.get(operator(), source_id))
+    if not sys.stdout.isatty():
+        typer.echo(text)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(text))
+
+
+@group.command(
+    epilog=examples("inkwire sources providers", "inkwire sources providers standardwebhooks")
+)
+def providers(
+    name: Annotated[str | None, typer.Argument(help="Show this provider in full.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the providers; or show one: secrets, settings, event types, samples, retries."""
+    from inkwire.providers.registry import registry
+
+    if name is not None:
+        _print_provider(registry().get(name), registry().receiver(name), as_json=as_json)
+        return
+    found = registry().receiving()
+    if as_json:
+        print_json([{"name": p.name, "title": p.title, "summary": p.summary} for p in found])
+        return
+    rows = [(provider.name, provider.title, provider.summary) for provider in found]
+    table(("name", "provider", "what it is"), rows, empty="No provider is installed.")
+
+
+def apply(
+    ctx: typer.Context,
+    path: Annotated[
+        Path | None, typer.Argument(help="File to apply; default: INKWIRE_CONFIG_FILE.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the sources as inkwire.toml declares them. Applying it twice changes nothing."""
+    from inkwire.sources.declared import apply as apply_file
+
+    with opened(ctx) as hub:
+        result = apply_file(hub.desk, path or hub.settings.config_file)
+    if as_json:
+        print_json(result)
+        return
+    counts: Mapping[str, Any] = jsonable(result)
+    for what, ids in counts.items():
+        if ids:
+            typer.echo(f"{what}: {', '.join(ids)}")
+    if result.released:
+        note("Released sources left the file: they are paused and editable in the console now.")
+    if not any(counts.values()):
+        typer.echo("The file declares no sources.")
+
+
+def _given_secrets(values: list[str] | None, files: list[str] | None) -> dict[str, str]:
+    given = pairs(values or [], what="--secret")
+    for role, path in pairs(files or [], what="--secret-file").items():
+        given[role] = first_line(path)
+    return given
+
+
+def _ask_for_missing(receiver: "Receiver", given: dict[str, str]) -> None:
+    """Asks for the required secrets that nobody can make up, if there is somebody to ask."""
+    for item in receiver.secrets:
+        if item.required and not item.generate and item.role not in given and sys.stdin.isatty():
+            typer.echo(item.help, err=True)
+            given[item.role] = typer.prompt(item.label, hide_input=True, err=True)
+
+
+def _asked(receiver: "Receiver", role: str) -> str | None:
+    """The new secret from a person; None if it can be made up, or nobody is there to ask."""
+    for item in receiver.secrets:
+        if item.role == role and not item.generate and sys.stdin.isatty():
+            typer.echo(item.help, err=True)
+            return str(typer.prompt(f"New {item.label.lower()}", hide_input=True, err=True))
+    return None
+
+
+def _seconds(text: str) -> int:
+    """`0`, `90s`, `1h`, `7d` in seconds. Raises InvalidInput."""
+    units = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+    number = text.rstrip("smindh")
+    unit = text[len(number) :] or "s"
+    if not number.isdigit() or unit not in units:
+        raise InvalidInput(f"{text!r} is no length of time; write 0, 90s, 30m, 1h or 7d.")
+    return int(number) * units[unit]
+
+
+def _facts(hub: "Hub", source: "Source") -> dict[str, Any]:
+    activity = hub.desk.activity(operator()).get(source.id)
+    shown: dict[str, Any] = jsonable(source)
+    return shown | {"url": hub.desk.url(source.id), "activity": jsonable(activity)}
+
+
+def _print_source(hub: "Hub", source: "Source") -> None:
+    now, seen = hub.clock.now(), hub.desk.activity(operator()).get(source.id)
+    last = ago(seen.last_receipt_at, now) if seen else "never"
+    facts(
+        [
+            ("id", source.id),
+            ("name", source.name),
+            ("provider", source.provider),
+            ("address", hub.desk.url(source.id)),
+            ("state", "paused" if source.paused else "active"),
+            ("managed by", source.managed_by),
+            ("event types", ", ".join(source.event_types) or "all"),
+            ("documents", ", ".join(source.document_ids) or "all"),
+            ("largest body", f"{source.max_body_bytes} bytes"),
+            ("last receipt", last),
+            ("refused, 24 h", seen.rejections_24h if seen else 0),
+            ("last refusal", seen.last_rejection_reason if seen else None),
+            ("quarantined", seen.quarantined if seen else 0),
+            *((f"setting {key}", value) for key, value in source.settings.items()),
+            *((f"secret {s.role}", _secret_line(s.id, s.expires_at)) for s in source.secrets),
+        ]
+    )
+
+
+def _secret_line(secret_id: str, expires_at: Any) -> str:
+    return f"{secret_id}, until {stamp(expires_at)}" if expires_at else f"{secret_id}, current"
+
+
+def _print_provider(provider: "Provider", receiver: "Receiver", *, as_json: bool) -> None:
+    from inkwire.providers.registry import cases
+
+    samples = [(case.name, case.event_type, case.note) for case in cases(provider)]
+    if as_json:
+        print_json(
+            {
+                "name": provider.name,
+                "title": provider.title,
+                "summary": provider.summary,
+                "secrets": receiver.secrets,
+                "settings": receiver.settings,
+                "event_types": receiver.event_types,
+                "retries": receiver.retries,
+                "samples": [{"name": n, "event_type": t, "note": o} for n, t, o in samples],
+            }
+        )
+        return
+    typer.secho(provider.title, bold=True)
+    typer.echo(f"{provider.summary}\n")
+    secrets = [(s.role, s.label, "required" if s.required else "optional", s.help)
+               for s in receiver.secrets]  # fmt: skip
+    table(("secret", "name", "", "where it comes from"), secrets, empty="It has no secrets.")
+    settings = [(s.key, s.default, clean(s.help)) for s in receiver.settings]
+    table(("setting", "default", "what it does"), settings, empty="It has no settings.")
+    types = list(receiver.event_types.items())
+    table(("event type", "when"), types, empty="Its event types are open.")
+    table(("sample", "event type", "what it shows"), samples, empty="It has no samples.")
+    typer.echo(f"Retries: {receiver.retries.source}")

@@ -1,0 +1,249 @@
+"""Keeps child processes alive, and ends them together. Standard library only, so that it stays small.
+
+Each child inherits the reading end of one pipe, the lifeline, whose writing end only this process
+holds: however this process ends, kill -9 included, every child reads its end and stops in good
+order. Each child has a pipe of its own to say that it is ready.
+"""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Seconds before the first restart; doubled each time up to the last figure.
+FIRST_DELAY_S, LAST_DELAY_S = 0.2, 30.0
+#: A child that lived this many seconds counts as healthy again.
+HEALTHY_S = 30.0
+#: This many deaths in a row before it was ever ready, and we give up.
+GIVE_UP_AFTER = 5
+#: Exit code of a child whose configuration is wrong: starting it again cannot help.
+EXIT_CONFIG = 2
+#: Seconds beyond the grace period that a child gets to say why it needs longer.
+MARGIN_S = 2.0
+
+Report = Callable[..., None]
+
+
+@dataclass(kw_only=True, slots=True)
+class Child:
+    """One supervised process. `command` gives its arguments anew at each start."""
+
+    name: str
+    #: From the file descriptors (lifeline, ready) to the whole command line.
+    command: Callable[[int, int], Sequence[str]]
+    process: subprocess.Popen[bytes] | None = None
+    ready_fd: int = -1
+    #: What it said about itself when it became ready; empty before.
+    said: Mapping[str, Any] = field(default_factory=dict)
+    ever_ready: bool = False
+    started_at: float = 0.0
+    deaths: int = 0
+    start_again_at: float | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self.process.pid if self.process else None
+
+
+class Supervisor:
+    """Runs children until it is told to stop, or until one of them cannot be started."""
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        *,
+        grace_s: float,
+        report: Report,
+        on_ready: Callable[[], None],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`grace_s`: seconds a child gets to finish. `report(event, **facts)`: tells the log.
+
+        `on_ready` is called once, when every child has said that it is ready (or waits).
+        """
+        self._children = list(children)
+        self._grace_s = grace_s
+        self._report = report
+        self._on_ready = on_ready
+        self._environment = environment
+        self._all_ready = False
+        self._asked_to_stop = 0
+        self._stop_by: float | None = None
+        self._exit_code = 0
+        self._selector = selectors.DefaultSelector()
+        self._lifeline, self._lifeline_end = os.pipe()
+
+    def run(self) -> int:
+        """Starts the children and stays; returns the exit code for this process."""
+        self._listen_to_signals()
+        for child in self._children:
+            self._start(child)
+        while not self._over():
+            for key, _ in self._selector.select(self._until_next()):
+                key.data()
+            self._obey()
+            self._reap()
+            self._restart_due()
+            self._enforce_deadline()
+        return self._exit_code
+
+    def stop(self) -> None:
+        """Asks every child to finish; a second call does not wait for them any longer."""
+        now = time.monotonic()
+        if self._stop_by is not None:
+            self._stop_by = now
+            return
+        self._stop_by = now + self._grace_s + MARGIN_S
+        for child in self._children:
+            child.start_again_at = None
+            if child.process:
+                child.process.terminate()
+
+    def _listen_to_signals(self) -> None:
+        wake_in, wake_out = os.pipe()
+        os.set_blocking(wake_in, False)
+        os.set_blocking(wake_out, False)
+        signal.set_wakeup_fd(wake_out)
+        self._selector.register(wake_in, selectors.EVENT_READ, lambda: _drain(wake_in))
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._ask_to_stop())
+
+    def _ask_to_stop(self) -> None:
+        # Only noted here: a handler may run in the middle of a start.
+        self._asked_to_stop += 1
+
+    def _obey(self) -> None:
+        while self._asked_to_stop:
+            self._asked_to_stop -= 1
+            self.stop()
+
+    def _start(self, child: Child) -> None:
+        ready, ready_end = os.pipe()
+        child.started_at, child.start_again_at, child.said = time.monotonic(), None, {}
+        # A group of its own: Ctrl-C in a terminal reaches us alone, and we stop them in order.
+        child.process = subprocess.Popen(  # noqa: S603 # our own command line
+            list(child.command(self._lifeline, ready_end)),
+            pass_fds=(self._lifeline, ready_end),
+            stdin=subprocess.DEVNULL,
+            env=None if self._environment is None else dict(self._environment),
+            process_group=0,
+        )
+        os.close(ready_end)
+        child.ready_fd = ready
+        self._selector.register(ready, selectors.EVENT_READ, lambda: self._hear(child))
+
+    def _hear(self, child: Child) -> None:
+        """Reads what a child says of itself: one JSON object a line, the last one counts."""
+        text = os.read(child.ready_fd, 65536)
+        if not text:
+            self._forget_ready_pipe(child)
+            return
+        child.said = json.loads(text.splitlines()[-1])
+        child.ever_ready = True
+        if not self._all_ready and all(other.said for other in self._children):
+            self._all_ready = True
+            self._on_ready()
+
+    def _forget_ready_pipe(self, child: Child) -> None:
+        if child.ready_fd >= 0:
+            self._selector.unregister(child.ready_fd)
+            os.close(child.ready_fd)
+            child.ready_fd = -1
+
+    def _reap(self) -> None:
+        for child in self._children:
+            if child.process and child.process.poll() is not None:
+                code = child.process.returncode
+                child.process = None
+                self._forget_ready_pipe(child)
+                if self._stop_by is None:
+                    self._died(child, code)
+
+    def _died(self, child: Child, code: int) -> None:
+        lived = time.monotonic() - child.started_at
+        child.deaths = 1 if lived >= HEALTHY_S else child.deaths + 1
+        if not child.ever_ready and (code == EXIT_CONFIG or child.deaths >= GIVE_UP_AFTER):
+            self._report(
+                "serve.gave_up",
+                level="error",
+                process=child.name,
+                exit_code=code,
+                deaths=child.deaths,
+                advice=f"`inkwire {child.name}` cannot start; what it logged above says why.",
+            )
+            self._exit_code = EXIT_CONFIG if code == EXIT_CONFIG else 1
+            self.stop()
+            return
+        delay = min(FIRST_DELAY_S * 2 ** (child.deaths - 1), LAST_DELAY_S)
+        child.start_again_at = time.monotonic() + delay
+        self._report(
+            "serve.child_died",
+            level="warning",
+            process=child.name,
+            ended_by=_ending(code),
+            lived_s=round(lived, 1),
+            restart_in_s=round(delay, 1),
+        )
+
+    def _restart_due(self) -> None:
+        for child in self._children:
+            if child.start_again_at is not None and time.monotonic() >= child.start_again_at:
+                self._start(child)
+                self._report("serve.child_restarted", process=child.name, pid=child.pid)
+
+    def _enforce_deadline(self) -> None:
+        if self._stop_by is None or time.monotonic() < self._stop_by:
+            return
+        for child in self._children:
+            if child.process:
+                self._report(
+                    "serve.child_killed",
+                    level="error",
+                    process=child.name,
+                    pid=child.pid,
+                    advice="It did not stop within the grace period (INKWIRE_SHUTDOWN_GRACE_S).",
+                )
+                child.process.kill()
+                child.process.wait()
+                self._exit_code = self._exit_code or 1
+
+    def _until_next(self) -> float | None:
+        due = [child.start_again_at for child in self._children if child.start_again_at is not None]
+        if self._stop_by is not None:
+            due.append(self._stop_by)
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _over(self) -> bool:
+        return self._stop_by is not None and not any(child.process for child in self._children)
+
+
+def _drain(fd: int) -> None:
+    while True:
+        try:
+            if not os.read(fd, 512):
+                return
+        except BlockingIOError:
+            return
+
+
+def _ending(code: int) -> str:
+    """How a process ended, in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def python_command(*arguments: str) -> list[str]:
+    """A command line that runs this very installation, whatever lies in the current folder."""
+    return [sys.executable, "-P", "-m", "inkwire", *arguments]

@@ -1,0 +1,127 @@
+"""A new source: choose the provider, fill in what it needs."""
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from inkwire.console import forms
+from inkwire.console.sources import NOTHING_WRONG, show_secrets
+from inkwire.console.views import FormField, ShownSecret
+from inkwire.console.visit import Page, Visit
+from inkwire.errors import Conflict, InvalidInput
+from inkwire.model.access import Scope
+from inkwire.sources.desk import SourceDraft
+
+
+def choose(visit: Visit) -> Response:
+    """GET /new-source: the providers that send webhooks."""
+    return visit.render("choose_provider.html", providers=visit.parts.registry.receiving())
+
+
+def form(visit: Visit) -> Response:
+    """GET /new-source/{provider}."""
+    return _page(visit)
+
+
+def _page(
+    visit: Visit,
+    *,
+    errors: Mapping[str, str] = NOTHING_WRONG,
+    typed: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    provider = visit.parts.registry.get(visit.path["provider"])
+    receiver = visit.parts.registry.receiver(provider.name)
+    values = typed or {}
+    settings = {key[9:]: value for key, value in values.items() if key.startswith("settings.")}
+    more = [
+        *forms.setting_inputs(receiver.settings, settings, errors),
+        *forms.limit_inputs(
+            provider=provider.name,
+            event_types=values.get("event_types", ""),
+            document_ids=values.get("document_ids", ""),
+            max_body=values.get("max_body_bytes", str(visit.parts.settings.max_body_bytes)),
+            largest=visit.parts.settings.max_body_bytes,
+            errors=errors,
+        ),
+    ]
+    return visit.render(
+        "new_source.html",
+        status=status,
+        provider=provider,
+        address=visit.parts.desk.url("…"),
+        first=[*_names(visit, provider.name, provider.title, values, errors)],
+        secrets=forms.secret_inputs(receiver.secrets, errors),
+        secrets_lost=bool(errors),
+        more=more,
+        more_open=any(field.error for field in more),
+    )
+
+
+def _names(
+    visit: Visit, provider: str, title: str, values: Mapping[str, str], errors: Mapping[str, str]
+) -> list[FormField]:
+    return [
+        FormField(
+            name="name",
+            label="Name",
+            help="How this source is called on these pages.",
+            value=values.get("name", title),
+            example=title,
+            required=True,
+            error=errors.get("name", ""),
+        ),
+        FormField(
+            name="id",
+            label="Id",
+            help="Stands in the address and cannot be changed later: small letters, digits and "
+            "hyphens.",
+            value=values["id"] if "id" in values else _free_id(visit, provider),
+            example=f"{provider}-main",
+            required=True,
+            error=errors.get("id", ""),
+        ),
+    ]
+
+
+def _free_id(visit: Visit, provider: str) -> str:
+    taken = {source.id for source in visit.parts.desk.all(visit.caller)}
+    numbered = (f"{provider}-{number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (provider, *numbered) if name not in taken)
+
+
+def create(visit: Visit) -> Response:
+    """POST /new-source/{provider}: made-up secrets are shown on the answer, once."""
+    receiver = visit.parts.registry.receiver(visit.path["provider"])
+    given = forms.settings_given(receiver.settings, visit.form)
+    draft = SourceDraft(
+        id=visit.field("id").strip(),
+        provider=visit.path["provider"],
+        name=visit.field("name").strip(),
+        settings=given,
+        secrets=forms.secrets_given(receiver.secrets, visit.form),
+        event_types=forms.lines(visit.field("event_types")),
+        document_ids=forms.lines(visit.field("document_ids")),
+        max_body_bytes=forms.whole(visit.field("max_body_bytes"))
+        if visit.field("max_body_bytes").strip()
+        else None,
+    )
+    typed = dict(visit.form) | {f"settings.{key}": value for key, value in given.items()}
+    try:
+        source, made_up = visit.parts.desk.create(visit.caller, draft)
+    except InvalidInput as error:
+        return _page(visit, errors=error.fields, typed=typed, status=422)
+    except Conflict as error:
+        return _page(visit, errors={"id": error.message}, typed=typed, status=409)
+    labels = {item.role: item.label for item in receiver.secrets}
+    shown = [ShownSecret(label=labels[role], value=value) for role, value in made_up.items()]
+    if shown:
+        return show_secrets(visit, source, shown, made=True)
+    return visit.see(visit.url("sources", source.id), said="source_made")
+
+
+PAGES = (
+    Page(path="/new-source", handler=choose, scope=Scope.SOURCES_WRITE),
+    Page(path="/new-source/{provider}", handler=form, scope=Scope.SOURCES_WRITE),
+    Page(path="/new-source/{provider}", handler=create, method="POST", scope=Scope.SOURCES_WRITE),
+)

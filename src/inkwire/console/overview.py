@@ -1,0 +1,135 @@
+"""The overview: is everything well, and if not, where."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from inkwire.console import times, words
+from inkwire.console.events import event_rows
+from inkwire.console.rejected import rejection_row
+from inkwire.console.views import RejectionRow, SourceRow
+from inkwire.console.visit import Page, Visit
+from inkwire.console.words import Tone
+from inkwire.model.access import Scope
+from inkwire.model.event import EventState
+from inkwire.model.source import Source, SourceActivity
+from inkwire.store.contract import EventQuery, RejectionQuery
+
+LATEST_EVENTS = 8
+LATEST_REJECTED = 5
+#: The store counts the waiting events up to here.
+BACKLOG_COUNTED = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attention:
+    """Something that a person should look at."""
+
+    text: str
+    url: str
+    action: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Totals:
+    """Sums over all sources."""
+
+    received: int
+    refused: int
+    quarantined: int
+    waiting: str
+
+
+def overview(visit: Visit) -> Response:
+    """GET /: sources' health, the last 24 hours, and what needs attention."""
+    desk, store = visit.parts.desk, visit.parts.store
+    sources = {source.id: source for source in desk.all(visit.caller)}
+    if not sources:
+        return visit.render("first_run.html", providers=visit.parts.registry.receiving())
+    activity = desk.activity(visit.caller)
+    rows = source_rows(visit, list(sources.values()), activity)
+    events = store.events.page(EventQuery(limit=LATEST_EVENTS))
+    rejected = [
+        rejection_row(visit, item, sources)
+        for item in store.events.rejections(RejectionQuery(limit=LATEST_REJECTED))
+    ]
+    return visit.render(
+        "overview.html",
+        rows=rows,
+        attention=_attention(visit, rows, rejected),
+        totals=_totals(activity.values(), store.dispatch.backlog()),
+        events=event_rows(visit, events, sources),
+        rejected=rejected,
+    )
+
+
+def source_rows(
+    visit: Visit, sources: Sequence[Source], activity: Mapping[str, SourceActivity]
+) -> list[SourceRow]:
+    """The lines of a list of sources."""
+    busiest = max((activity[s.id].receipts_24h for s in sources if s.id in activity), default=0)
+    return [
+        SourceRow(
+            source=source,
+            provider=words.provider_title(visit.parts.registry, source.provider),
+            health=words.health_of(source, seen := activity.get(source.id), visit.now),
+            activity=seen,
+            url=visit.url("sources", source.id),
+            share=round(100 * seen.receipts_24h / busiest) if seen and busiest else 0,
+        )
+        for source in sources
+    ]
+
+
+def _totals(counted: Collection[SourceActivity], backlog: int) -> Totals:
+    over = "+" if backlog >= BACKLOG_COUNTED else ""
+    return Totals(
+        received=sum(item.receipts_24h for item in counted),
+        refused=sum(item.rejections_24h for item in counted),
+        quarantined=sum(item.quarantined for item in counted),
+        waiting=f"{times.count(backlog)}{over}",
+    )
+
+
+def _attention(
+    visit: Visit, rows: Sequence[SourceRow], rejected: Sequence[RejectionRow]
+) -> list[Attention]:
+    """The most pressing first; each with the page that helps."""
+    found = []
+    for row in rows:
+        if row.health.tone is Tone.ATTENTION and row.health.word != "Quarantine":
+            found.append(
+                Attention(
+                    text=f"{row.source.name}: {row.health.meaning}",
+                    url=visit.url("rejected", source=row.source.id)
+                    if row.health.word == "Refusing"
+                    else row.url,
+                    action="See why" if row.health.word == "Refusing" else "Open the source",
+                )
+            )
+        if row.activity and row.activity.quarantined:
+            number = row.activity.quarantined
+            waits = "request waits" if number == 1 else "requests wait"
+            found.append(
+                Attention(
+                    text=f"{row.source.name}: {times.count(number)} {waits} in the quarantine.",
+                    url=visit.url(
+                        "events", source=row.source.id, state=EventState.QUARANTINED.value
+                    ),
+                    action="Decide",
+                )
+            )
+    stray = next((row for row in rejected if not row.source_url), None)
+    if stray is not None:
+        found.append(
+            Attention(
+                text=f"Somebody sends to /in/{stray.rejection.source_id}, which is no source.",
+                url=stray.url,
+                action="See the request",
+            )
+        )
+    return found
+
+
+PAGES = (Page(path="/", handler=overview, scope=Scope.EVENTS_READ),)

@@ -1,0 +1,5 @@
+"""What the console is built from."""
+
+from inkwire.parts import Parts
+
+__all__ = ["Parts"]

@@ -1,0 +1,90 @@
+"""Renders the templates: everything is escaped, and what a template names must exist."""
+
+import hashlib
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from inkwire.clock import Clock
+from inkwire.console import times
+
+STATIC = Path(str(resources.files("inkwire.console"))) / "static"
+
+
+class Templates:
+    """The Jinja2 environment with the console's filters."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        """`clock`: what relative times count from."""
+        self._env = Environment(
+            loader=PackageLoader("inkwire.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._env.filters |= {
+            "bytes": times.size,
+            "count": times.count,
+            "exact": times.exact,
+            "markdown": markdown,
+            "text": text,
+            "ago": lambda moment: ago(moment, clock.now()),
+            "at": at,
+        }
+        self._env.globals["asset"] = asset
+
+    def render(self, template: str, **context: Any) -> str:
+        """The HTML of `template`."""
+        return self._env.get_template(template).render(**context)
+
+
+@cache
+def asset(name: str) -> str:
+    """The file's path below `/static` with a mark of its content, so that browsers may keep it."""
+    file = STATIC / name
+    mark = hashlib.sha256(file.read_bytes()).hexdigest()[:12] if file.is_file() else "missing"
+    return f"{name}?v={mark}"
+
+
+def ago(moment: datetime, now: datetime) -> Markup:
+    """`<time>`: relative, exact on hover (the script adds local time) and for screen readers."""
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        times.iso(moment), times.exact(moment), times.relative(moment, now)
+    )
+
+
+def at(moment: datetime) -> Markup:
+    """`<time>`: exact, in UTC; the script adds local time on hover."""
+    shown = times.exact(moment)
+    return Markup('<time datetime="{}" title="{}" data-exact>{}</time>').format(
+        times.iso(moment), shown, shown
+    )
+
+
+def text(value: str) -> Markup:
+    """Escapes what stands between tags; quotes stay, so that JSON does not grow by half."""
+    return Markup(value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))  # noqa: S704
+
+
+def markdown(source: str) -> Markup:
+    """Markdown as HTML: no HTML of its own gets through, and no `javascript:` link."""
+    parser = _markdown()
+    tokens = parser.parse(source)
+    for token in tokens:
+        # Its headings stand below the page's own h1 and the section's h2.
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
+    html = parser.renderer.render(tokens, parser.options, {})
+    return Markup(html)  # noqa: S704 # made by the renderer above, which escapes
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable("table")

@@ -1,0 +1,170 @@
+"""What templates are given: values with everything worked out, frozen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from inkwire.console.words import Mark, Tone
+from inkwire.model.event import Event, Term
+from inkwire.model.receipt import Receipt, Rejection
+from inkwire.model.source import Source, SourceActivity
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chip:
+    """One filter that is on, and the address of the list without it."""
+
+    label: str
+    value: str
+    remove_url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventRow:
+    """One line of the event list."""
+
+    event: Event
+    title: str
+    mark: Mark
+    url: str
+    source_url: str
+    #: The list, limited to this entity; empty if the event names none.
+    entity_url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One line of a timeline, newest first."""
+
+    icon: str
+    tone: Tone
+    #: A sentence.
+    text: str
+    #: None: it has not happened yet.
+    at: datetime | None = None
+    #: Time since the line before it: `+340 ms`.
+    gap: str = ""
+    #: What proves it: ids, byte counts.
+    proof: str = ""
+    link: str = ""
+    link_text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownBody:
+    """A body for a person's eyes."""
+
+    #: Indented JSON; empty if the body is none.
+    pretty: str
+    #: As received, read as UTF-8.
+    raw: str
+    #: Whether the two texts above are only the beginning.
+    cut: bool
+    #: What a reader should know of it; empty if nothing.
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventDetail:
+    """The page of one event."""
+
+    event: Event
+    title: str
+    mark: Mark
+    receipt: Receipt
+    #: None: deleted since.
+    source: Source | None
+    source_url: str
+    provider: str
+    timeline: tuple[Line, ...]
+    #: Other deliveries of the same event, oldest first.
+    deliveries: tuple[EventRow, ...]
+    #: Other events out of the same request, by position.
+    siblings: tuple[EventRow, ...]
+    terms: tuple[tuple[Term, str], ...]
+    #: None without the right to see it.
+    headers: tuple[tuple[str, str], ...] | None
+    body: ShownBody | None
+    curl: str
+    #: Why there is no body here, in words.
+    no_body: str
+    can_release: bool
+    can_dispatch: bool
+    #: The first delivery, for duplicates and conflicts.
+    first_url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RejectionRow:
+    """One refused request."""
+
+    rejection: Rejection
+    reason: str
+    url: str
+    #: Empty if no such source exists.
+    source_url: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceRow:
+    """One source with how it is."""
+
+    source: Source
+    provider: str
+    health: Mark
+    activity: SourceActivity | None
+    url: str
+    #: Share of the busiest source's requests in the last 24 hours, 0 to 100.
+    share: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretRow:
+    """One secret of a source; never its value."""
+
+    id: str
+    created_at: datetime
+    expires_at: datetime | None
+    expired: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretGroup:
+    """One role of secret, with those that are held for it."""
+
+    role: str
+    label: str
+    help: str
+    required: bool
+    generate: bool
+    min_length: int
+    max_length: int
+    secrets: tuple[SecretRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FormField:
+    """One input of a form."""
+
+    name: str
+    label: str
+    help: str = ""
+    #: `text`, `number`, `switch`, `choice`, `area`, `secret` or `password`.
+    kind: str = "text"
+    value: str = ""
+    #: Value and what the reader sees, for `choice`.
+    choices: tuple[tuple[str, str], ...] = ()
+    example: str = ""
+    unit: str = ""
+    minimum: int | None = None
+    maximum: int | None = None
+    required: bool = False
+    autocomplete: str = "off"
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownSecret:
+    """A made-up secret, shown this once."""
+
+    label: str
+    value: str

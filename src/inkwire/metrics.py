@@ -1,0 +1,73 @@
+"""What `/metrics` shows: the ingest's counters and what waits, in Prometheus' words."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from inkwire.ingest.metrics import BATCH_BOUNDS
+from inkwire.ingest.metrics import Metrics as IngestMetrics
+from inkwire.store.contract import Store
+
+_COUNTERS = {
+    "accepted": "Requests stored and answered with the provider's 2xx.",
+    "duplicates": "Events among them that were known already, probable duplicates included.",
+    "quarantined": "Requests signed right but too old: kept, answered 401.",
+    "disconnected": "Senders that went away before their body was complete.",
+    "faults": "Faults of Inkwire's own, each in the log.",
+    "rejections_dropped": "Rejected-log rows given up because the store or the queue was full.",
+    "committed": "Requests put on disk.",
+    "failed": "Requests that a commit did not take; their senders were asked to repeat them.",
+}
+
+
+class _HubCollector(Collector):
+    """Reads the numbers when they are asked for."""
+
+    def __init__(self, ingest: IngestMetrics, store: Store) -> None:
+        self._ingest = ingest
+        self._store = store
+
+    def collect(self) -> Iterable[Metric]:
+        """One family per number."""
+        for name, help_text in _COUNTERS.items():
+            value = getattr(self._ingest, name)
+            yield CounterMetricFamily(f"inkwire_ingest_{name}", help_text, value=value)
+        refused = CounterMetricFamily(
+            "inkwire_ingest_refused", "Requests not accepted, by reason.", labels=["reason"]
+        )
+        for reason, count in list(self._ingest.refused.items()):
+            refused.add_metric([reason.value], count)
+        yield refused
+        yield self._batches()
+        yield GaugeMetricFamily(
+            "inkwire_dispatch_backlog",
+            "Events that wait for dispatch (counted up to 10,000).",
+            value=self._store.dispatch.backlog(),
+        )
+
+    def _batches(self) -> Metric:
+        sizes = dict(self._ingest.batch_sizes)
+        total, buckets = 0, []
+        for bound in BATCH_BOUNDS:
+            total += sizes.get(bound, 0)
+            buckets.append((str(float(bound)), float(total)))
+        return HistogramMetricFamily(
+            "inkwire_ingest_commit_rows",
+            "Requests per commit.",
+            buckets=[*buckets, ("+Inf", float(total))],
+            sum_value=self._ingest.committed + self._ingest.failed,
+        )
+
+
+def metrics_registry(ingest: IngestMetrics, store: Store) -> CollectorRegistry:
+    """What `/metrics` shows, of this process and the store."""
+    registry = CollectorRegistry()
+    registry.register(_HubCollector(ingest, store))
+    return registry

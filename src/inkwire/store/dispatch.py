@@ -1,0 +1,189 @@
+"""Handing stored events on, once each."""
+
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+
+from inkwire.clock import Clock
+from inkwire.errors import Conflict, NotFound
+from inkwire.model.access import AuditEntry
+from inkwire.model.event import Event, EventState, Term, TermKind
+from inkwire.providers.payload import MAX_TERMS, fold
+from inkwire.store import rows, schema
+from inkwire.store.cipher import Cipher
+from inkwire.store.contract import DISPATCHED, EVENT, Dispatched, Undispatched
+from inkwire.store.database import Database
+from inkwire.store.inbound import open_row, opened_fields
+from inkwire.store.intake import HANDED_ON, clean
+
+MAX_TAKE = 100
+MAX_BACKLOG = 10_000
+#: Candidates read for each event taken, so that several processes find unlocked ones.
+_SHARE = 4
+
+_events = schema.events
+
+
+class SqlDispatch:
+    """See `contract.Dispatch`."""
+
+    def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
+        """`clock` gives `dispatched_at`."""
+        self._database = database
+        self._cipher = cipher
+        self._clock = clock
+
+    def take(
+        self, limit: int, work: Callable[[Sequence[Undispatched]], Sequence[Dispatched]]
+    ) -> int:
+        """Gives waiting events to `work`, oldest first, and keeps what it returns.
+
+        PostgreSQL locks the events and holds its transaction open around `work`. SQLite must
+        not keep others from writing for so long: it reads, works, and then writes about the
+        events that still wait.
+        """
+        limit = max(0, min(limit, MAX_TAKE))
+        if self._database.locks_rows:
+            with self._database.writing() as conn:
+                return self._keep(conn, _done(work, self._waiting(conn, limit)))
+        with self._database.reading() as conn:
+            waiting = self._waiting(conn, limit)
+        done = _done(work, waiting)
+        if not done:
+            return 0
+        with self._database.writing() as conn:
+            return self._keep(conn, done)
+
+    def again(self, event_id: str, *, audit: AuditEntry) -> None:
+        """Puts an event back to waiting. Raises NotFound, Conflict if it may not be dispatched."""
+        with self._database.writing() as conn:
+            changed = conn.execute(
+                _events.update()
+                .where(
+                    _events.c.id == event_id,
+                    _events.c.state.in_([state.value for state in HANDED_ON]),
+                )
+                .values(dispatched_at=None, dispatch_error=None)
+            )
+            if changed.rowcount == 0:
+                self._refuse(conn, event_id)
+            rows.add_audit(conn, audit)
+            self._database.bump(conn, EVENT)
+
+    def backlog(self) -> int:
+        """How many events wait (counted up to 10,000)."""
+        with self._database.reading() as conn:
+            return len(_candidates(conn, MAX_BACKLOG))
+
+    def _refuse(self, conn: sa.Connection, event_id: str) -> None:
+        state = conn.scalar(sa.select(_events.c.state).where(_events.c.id == event_id))
+        if state is None:
+            raise NotFound(f"There is no event {event_id}.")
+        kind = EventState(state).value.replace("_", " ")
+        raise Conflict(f"Event {event_id} is {kind}; only new events are dispatched.")
+
+    def _waiting(self, conn: sa.Connection, limit: int) -> list[Undispatched]:
+        ids = self._database.keep_waiting(conn, _candidates(conn, limit * _SHARE), limit)
+        if not ids:
+            return []
+        found = conn.execute(
+            sa.select(*rows.EVENT_FIELDS).where(_events.c.id.in_(ids)).order_by(_events.c.id)
+        )
+        events = [rows.event(row) for row in found]
+        wanted = {event.receipt_id for event in events}
+        receipts = {
+            row.id: open_row(row, self._cipher)
+            for row in conn.execute(opened_fields().where(schema.receipts.c.id.in_(wanted)))
+        }
+        return [
+            Undispatched(
+                event=event,
+                opened=receipts[event.receipt_id][0],
+                canonical=receipts[event.receipt_id][1],
+            )
+            for event in events
+        ]
+
+    def _keep(self, conn: sa.Connection, done: Sequence[tuple[Event, Dispatched]]) -> int:
+        """Notes what was found for the events that still wait; returns how many those were."""
+        ids = [event.id for event, _ in done]
+        still = set(
+            conn.scalars(sa.select(_events.c.id).where(_events.c.id.in_(ids), schema.IS_WAITING))
+            if ids
+            else ()
+        )
+        done = [(event, found) for event, found in done if event.id in still]
+        if not done:
+            return 0
+        conn.execute(
+            _events.update()
+            .where(_events.c.id == sa.bindparam("event"))
+            .values(dispatched_at=sa.bindparam("at"), dispatch_error=sa.bindparam("error")),
+            [
+                {
+                    "event": event.id,
+                    "at": self._clock.now(),
+                    "error": None if found.error is None else clean(found.error),
+                }
+                for event, found in done
+            ],
+        )
+        types = sorted({(event.type,) for event, _ in done})
+        terms = sorted({row for event, found in done for row in _term_rows(event, found.terms)})
+        self._database.add_missing(conn, "event_types", ("type",), types)
+        self._database.add_missing(conn, "terms", ("value", "event_id", "kind"), terms)
+        self._database.bump(conn, DISPATCHED)
+        return len(done)
+
+
+def _done(
+    work: Callable[[Sequence[Undispatched]], Sequence[Dispatched]],
+    waiting: Sequence[Undispatched],
+) -> list[tuple[Event, Dispatched]]:
+    """What `work` returned for the events that it was given."""
+    if not waiting:
+        return []
+    events = {item.event.id: item.event for item in waiting}
+    return [(events[found.event_id], found) for found in work(waiting) if found.event_id in events]
+
+
+def _term_rows(event: Event, terms: Sequence[Term]) -> list[tuple[str, str, str]]:
+    found = [(fold(term.value), event.id, term.kind.value) for term in terms[:MAX_TERMS]]
+    if event.entity_key is not None:
+        found.append((fold(event.entity_key), event.id, TermKind.ENTITY.value))
+    return found
+
+
+def _candidates(conn: sa.Connection, limit: int) -> list[str]:
+    """Ids of waiting events whose source is not paused, oldest first.
+
+    Goes source by source, so that a paused source's backlog is never read.
+    """
+    paused = set(conn.scalars(sa.select(schema.sources.c.id).where(schema.sources.c.paused)))
+    found: list[str] = []
+    for source_id in _waiting_sources(conn):
+        if source_id not in paused:
+            found += conn.scalars(
+                sa.select(_events.c.id)
+                .where(schema.IS_WAITING, _events.c.source_id == source_id)
+                .order_by(_events.c.id)
+                .limit(limit)
+            )
+    return sorted(found)[:limit]
+
+
+def _waiting_sources(conn: sa.Connection) -> list[str]:
+    """Sources with waiting events: one index look-up for each."""
+    found: list[str] = []
+    source_id = ""
+    while True:
+        following = conn.scalar(
+            sa.select(_events.c.source_id)
+            .where(schema.IS_WAITING, _events.c.source_id > source_id)
+            .order_by(_events.c.source_id)
+            .limit(1)
+        )
+        if following is None:
+            return found
+        source_id = following
+        found.append(source_id)

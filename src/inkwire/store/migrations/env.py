@@ -1,0 +1,15 @@
+"""Runs migrations on the connection that `inkwire.store.open.migrate` hands over."""
+
+from alembic import context
+
+from inkwire.store.schema import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    transactional_ddl=True,
+    render_as_batch=connection.dialect.name == "sqlite",
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,149 @@
+"""Opens and migrates the store that the settings name."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from inkwire.clock import Clock
+from inkwire.config import Settings
+from inkwire.errors import ConfigError, StoreError, StoreOutdated
+from inkwire.ids import Ids
+from inkwire.store.access import SqlAccess
+from inkwire.store.cipher import Cipher
+from inkwire.store.contract import Access, Dispatch, Events, Inbound, Sources, Store
+from inkwire.store.database import Database
+from inkwire.store.dispatch import SqlDispatch
+from inkwire.store.events import SqlEvents
+from inkwire.store.faults import FAULTS, store_error
+from inkwire.store.idtime import IdTime
+from inkwire.store.inbound import SqlInbound
+from inkwire.store.keys import load_keyring
+from inkwire.store.rewrap import Rewrapper
+from inkwire.store.seals import Seals, sealed_hub_key
+from inkwire.store.sources import SqlSources
+from inkwire.store.sqlite import SqliteDatabase
+
+
+class SqlStore:
+    """See `contract.Store`."""
+
+    def __init__(
+        self, database: Database, cipher: Cipher, settings: Settings, clock: Clock, ids: Ids
+    ) -> None:
+        """Wires the parts; the database is this store's to close."""
+        idtime = IdTime(ids)
+        self._database = database
+        self._seals = Seals(database, cipher)
+        self._rewrapper = Rewrapper(database, cipher)
+        self.inbound: Inbound = SqlInbound(
+            database,
+            self._seals,
+            dedupe_window_s=settings.dedupe_window_s,
+            quarantine_rows=settings.quarantine_rows,
+            rejected_rows=settings.rejected_rows,
+        )
+        self.sources: Sources = SqlSources(database, cipher, idtime)
+        self.events: Events = SqlEvents(database, idtime)
+        self.dispatch: Dispatch = SqlDispatch(database, cipher, clock)
+        self.access: Access = SqlAccess(database)
+
+    def counters(self) -> Mapping[str, int]:
+        """The change counters, by topic."""
+        return self._database.counters()
+
+    def watch(self) -> AsyncIterator[Mapping[str, int]]:
+        """Yields the counters now, and again after each commit that moved one."""
+        return self._database.watch()
+
+    def check(self) -> Mapping[str, Any]:
+        """Facts about the store. Raises StoreOutdated."""
+        return {"schema": self._database.require_head(), **self._database.facts()}
+
+    def rewrap(self, *, limit: int = 500) -> int:
+        """Re-seals up to `limit` values that an older master key wraps; returns how many."""
+        return self._rewrapper.rewrap(limit)
+
+    def close(self) -> None:
+        """Closes every connection. Idempotent."""
+        self._database.close()
+
+    def open_seals(self) -> None:
+        """Makes sure that the master key fits. Raises CipherError."""
+        _ = self._seals.hashes
+
+
+def open_store(settings: Settings, *, clock: Clock, ids: Ids) -> Store:
+    """The store, opened; it is not migrated here. Raises ConfigError, CipherError, StoreError."""
+    database = _open_database(settings)
+    try:
+        ready = _has_tables(database)
+        sealed = ready and sealed_hub_key(database) is not None
+        cipher = Cipher(load_keyring(settings, create=not sealed))
+        store = SqlStore(database, cipher, settings, clock, ids)
+        if ready:
+            store.open_seals()
+        return store
+    except BaseException:
+        database.close()
+        raise
+
+
+def migrate(settings: Settings) -> None:
+    """Brings the schema to this release's, under a lock. Raises ConfigError, StoreError."""
+    from alembic import command  # noqa: PLC0415 - 0.2 s that only a migration needs
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "inkwire.store:migrations")
+    config.set_main_option("path_separator", "os")
+    database = _open_database(settings)
+    try:
+        with database.migrating() as conn:
+            config.attributes["connection"] = conn
+            command.upgrade(config, "head")
+    finally:
+        database.close()
+
+
+def _has_tables(database: Database) -> bool:
+    try:
+        database.require_head()
+    except StoreOutdated:
+        return False
+    return True
+
+
+def _open_database(settings: Settings) -> Database:
+    try:
+        url = sa.make_url(settings.store_url)
+    except sa.exc.ArgumentError:
+        raise _wrong_url() from None
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if not url.database:
+            raise _wrong_url()
+        path = Path(url.database)
+        _make_folder(path.parent)
+        return SqliteDatabase(path)
+    raise _wrong_url()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The data folder {folder} cannot be made: {error.strerror}; check INKWIRE_DATA_DIR."
+        ) from None
+
+
+def _wrong_url() -> ConfigError:
+    return ConfigError(
+        "INKWIRE_DATABASE_URL is not usable; write postgresql://user:password@host/database, "
+        "or leave it unset for SQLite in the data folder."
+    )

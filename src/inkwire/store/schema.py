@@ -1,0 +1,295 @@
+"""The tables, once for both dialects. What changes here needs a migration (tests compare them).
+
+Times are whole microseconds since 1970 (BIGINT), ids and enums are text, JSON is text. Text is
+compared byte by byte on both dialects, so that an id's order and a prefix mean the same.
+
+Indexes of the hot tables grow at their right end (ids sort by time) or are partial; only
+`dedupe_keys` and `terms` are random, and `terms` is written after the answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from inkwire.clock import from_micros, to_micros
+
+#: The migration that makes these tables.
+HEAD = "0001"
+
+#: Conditions of partial indexes, as literals: a query must name them the same to use the index.
+IS_QUARANTINED = sa.literal_column("state = 'quarantined'", sa.Boolean())
+IS_WAITING = sa.literal_column("dispatched_at IS NULL AND state <> 'quarantined'", sa.Boolean())
+IS_REPEAT = sa.literal_column("duplicate_of IS NOT NULL", sa.Boolean())
+NOT_NEW = sa.literal_column("state <> 'new'", sa.Boolean())
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class Micros(sa.types.TypeDecorator[datetime]):
+    """An aware UTC datetime as whole microseconds."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        """Datetime to microseconds."""
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
+        """Microseconds to datetime."""
+        return None if value is None else from_micros(value)
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """A JSON value as text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        """Value to text; mappings and sequences of any class become objects and lists."""
+        if isinstance(value, Mapping):
+            value = dict(value)
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            value = list(value)
+        return None if value is None else msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        """Text to value."""
+        return None if value is None else msgspec.json.decode(value)
+
+
+def _partial(name: str, condition: sa.ColumnElement[bool], *columns: str) -> sa.Index:
+    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+def text() -> sa.Text:
+    """Text that compares byte by byte."""
+    return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def _id() -> sa.Column[str]:
+    return sa.Column("id", text(), primary_key=True)
+
+
+def _need(name: str, kind: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
+    return sa.Column(name, kind or text(), nullable=False)
+
+
+def _may(name: str, kind: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
+    return sa.Column(name, kind or text(), nullable=True)
+
+
+#: Sealed values of the hub itself: the key of its HMACs.
+hub = sa.Table(
+    "hub",
+    metadata,
+    sa.Column("name", text(), primary_key=True),
+    _need("sealed", sa.LargeBinary()),
+)
+
+#: Change counters. On PostgreSQL a topic has several rows, see `postgres.py`; the sum counts.
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("topic", text(), primary_key=True),
+    sa.Column("slot", sa.Integer(), primary_key=True, autoincrement=False),
+    _need("value", sa.BigInteger()),
+    sqlite_with_rowid=False,
+)
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    _id(),
+    _need("provider"),
+    _need("name"),
+    _need("settings", Json()),
+    _need("event_types", Json()),
+    _need("document_ids", Json()),
+    _need("max_body_bytes", sa.BigInteger()),
+    _need("paused", sa.Boolean()),
+    _need("managed_by"),
+    _need("created_at", Micros()),
+    _need("updated_at", Micros()),
+)
+
+source_secrets = sa.Table(
+    "source_secrets",
+    metadata,
+    sa.Column(
+        "source_id", text(), sa.ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("id", text(), primary_key=True),
+    _need("role"),
+    _need("created_at", Micros()),
+    _may("expires_at", Micros()),
+    _need("sealed", sa.LargeBinary()),
+)
+
+#: One accepted request. `data_key` is wrapped by the master key; `headers`, `body` and
+#: `canonical` are sealed under it. Short columns stand first: a list never reads a body's pages.
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    _id(),
+    _need("source_id"),
+    _need("provider"),
+    _need("state"),
+    _need("received_at", Micros()),
+    _need("remote"),
+    _need("method"),
+    _need("path"),
+    _need("query"),
+    _need("body_size", sa.BigInteger()),
+    _need("body_hash", sa.LargeBinary()),
+    _need("secret_id"),
+    _need("matched_on"),
+    _may("signed_at", Micros()),
+    _may("quarantine"),
+    _may("released_at", Micros()),
+    _may("released_by"),
+    _need("data_key", sa.LargeBinary()),
+    _need("headers", sa.LargeBinary()),
+    _may("body", sa.LargeBinary()),
+    _may("canonical", sa.LargeBinary()),
+    _partial("ix_receipts_quarantined", IS_QUARANTINED, "source_id", "id"),
+)
+
+#: `dispatched_at` is null only while an event waits for dispatch or is quarantined.
+events = sa.Table(
+    "events",
+    metadata,
+    _id(),
+    _need("receipt_id"),
+    _need("source_id"),
+    _need("provider"),
+    _need("position", sa.Integer()),
+    _need("type"),
+    _need("state"),
+    _need("origin"),
+    _need("received_at", Micros()),
+    _may("occurred_at", Micros()),
+    _may("entity_key"),
+    _need("dedupe_kind"),
+    _need("dedupe_key", sa.LargeBinary()),
+    _may("duplicate_of"),
+    _need("conflict", sa.Boolean()),
+    _need("test", sa.Boolean()),
+    _may("dispatched_at", Micros()),
+    _may("dispatch_error"),
+    # The state that a quarantined event gets at its release, if its key is free.
+    _may("release_as"),
+    # Position stands in the index so that counting receipts (position 0) reads no row.
+    sa.Index("ix_events_source", "source_id", "id", "position"),
+    sa.Index("ix_events_type", "type", "id"),
+    sa.Index("ix_events_receipt", "receipt_id"),
+    _partial("ix_events_waiting", IS_WAITING, "source_id", "id"),
+    _partial("ix_events_repeats", IS_REPEAT, "duplicate_of"),
+    _partial("ix_events_state", NOT_NEW, "state", "id"),
+    sqlite_with_rowid=False,
+)
+
+#: Who came first with a key: HMAC-SHA256 under the hub's key, so that it outlives an erasure.
+dedupe_keys = sa.Table(
+    "dedupe_keys",
+    metadata,
+    sa.Column("key", sa.LargeBinary(), primary_key=True),
+    _need("kind"),
+    _need("event_id"),
+    _need("body_hash", sa.LargeBinary()),
+    _need("first_seen_at", Micros()),
+    sqlite_with_rowid=False,
+)
+
+#: What an event can be found by; plain text.
+terms = sa.Table(
+    "terms",
+    metadata,
+    sa.Column("value", text(), primary_key=True),
+    sa.Column("event_id", text(), primary_key=True),
+    sa.Column("kind", text(), primary_key=True),
+    sa.Index("ix_terms_event", "event_id"),
+    sqlite_with_rowid=False,
+)
+
+#: Event types seen so far.
+event_types = sa.Table("event_types", metadata, sa.Column("type", text(), primary_key=True))
+
+rejections = sa.Table(
+    "rejections",
+    metadata,
+    _id(),
+    _need("source_id"),
+    _may("provider"),
+    _need("at", Micros()),
+    _need("status", sa.Integer()),
+    _need("reason"),
+    _need("detail"),
+    _need("hint"),
+    _need("remote"),
+    _need("method"),
+    _need("path"),
+    _need("body_size", sa.BigInteger()),
+    _need("headers", Json()),
+    sa.Index("ix_rejections_source", "source_id", "id"),
+    sa.Index("ix_rejections_reason", "reason", "id"),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    _id(),
+    sa.Column("name", text(), nullable=False, unique=True),
+    _need("role"),
+    _need("password_hash"),
+    _need("created_at", Micros()),
+    _need("disabled", sa.Boolean()),
+)
+
+login_sessions = sa.Table(
+    "login_sessions",
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary(), primary_key=True),
+    sa.Column(
+        "user_id", text(), sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    _need("csrf"),
+    _need("created_at", Micros()),
+    sa.Column("expires_at", Micros(), nullable=False, index=True),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    _id(),
+    _need("name"),
+    sa.Column("key_hash", sa.LargeBinary(), nullable=False, unique=True),
+    _need("hint"),
+    _need("scopes", Json()),
+    _need("created_at", Micros()),
+    _need("created_by"),
+    _may("last_used_at", Micros()),
+    _may("revoked_at", Micros()),
+)
+
+audit_log = sa.Table(
+    "audit_log",
+    metadata,
+    _id(),
+    _need("at", Micros()),
+    _need("actor"),
+    _need("action"),
+    _need("target"),
+    _need("detail", Json()),
+)

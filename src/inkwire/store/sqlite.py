@@ -1,0 +1,263 @@
+"""SQLite: one writer at a time, in this process and across processes.
+
+Each process writes through one connection, in turn with the others by an advisory lock on
+`NAME.lock`. Two reasons for that lock. A waiting writer comes in within half a millisecond,
+where SQLite's own busy handler sleeps up to 100 ms. And SQLite before 3.51.3 (backported to
+3.50.7 and 3.44.6) can lose a committed transaction when a checkpoint of one connection overlaps
+with a commit of another that resets the log (https://sqlite.org/wal.html#walresetbug): here a
+checkpoint only ever runs inside its writer's turn, so the two cannot overlap. A program that is
+not ours and writes to the file is outside that protection; `facts` then warns by version.
+"""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from inkwire.errors import ConfigError, StoreBusy
+from inkwire.store.database import Database, Row, placeholders
+from inkwire.store.dedupe import Claim
+from inkwire.store.faults import FAULTS, store_error
+
+#: Seconds a writer waits for its turn before the caller hears StoreBusy.
+BUSY_S = 1.5
+POLL_S = 0.05
+_TURN_POLL_S = 0.0005
+_CHECKPOINT_PAGES = 1000
+_CACHE_KIB = 16 * 1024
+_KEYS_PER_SELECT = 500
+
+_CLAIM = (
+    "INSERT INTO dedupe_keys (key, kind, event_id, body_hash, first_seen_at) VALUES (?,?,?,?,?)"
+)
+_BUMP = (
+    "INSERT INTO counters (topic, slot, value) VALUES (?, 0, 1) "
+    "ON CONFLICT (topic, slot) DO UPDATE SET value = value + 1"
+)
+
+
+class SqliteDatabase(Database):
+    """The embedded database."""
+
+    locks_rows = False
+
+    def __init__(self, path: Path) -> None:
+        """Opens `path`, creating it if its folder exists. Raises ConfigError, StoreError."""
+        self._path = path
+        self._turn = threading.Lock()
+        self._closed = False
+        try:
+            self._lock_file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise ConfigError(
+                f"The store {path} cannot be opened: {error.strerror}; check INKWIRE_DATA_DIR."
+            ) from None
+        self.engine = sa.create_engine(
+            "sqlite://",
+            creator=self._connect_reader,
+            poolclass=sa.pool.QueuePool,
+            pool_size=8,
+            max_overflow=32,
+            hide_parameters=True,
+        )
+        self._writers = sa.create_engine(
+            "sqlite://",
+            creator=self._connect,
+            poolclass=sa.pool.StaticPool,
+            hide_parameters=True,
+        )
+        sa.event.listen(self.engine, "begin", _begin)
+        sa.event.listen(self._writers, "begin", _begin_immediate)
+        try:
+            with self._my_turn():
+                self._writer = self._writers.connect()
+        except FAULTS as fault:
+            raise store_error(fault) from fault
+
+    def _connect(self) -> sqlite3.Connection:
+        conn = sqlite3.connect(
+            self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+        )
+        conn.execute("PRAGMA journal_mode=WAL")
+        conn.execute("PRAGMA synchronous=FULL")
+        conn.execute("PRAGMA foreign_keys=ON")
+        conn.execute("PRAGMA secure_delete=ON")
+        conn.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        conn.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        return conn
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        conn = self._connect()
+        conn.execute("PRAGMA query_only=ON")
+        return conn
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction, in turn."""
+        with self._my_turn():
+            try:
+                with self._writer.begin():
+                    yield self._writer
+            except FAULTS as fault:
+                raise store_error(fault) from fault
+
+    @contextmanager
+    def migrating(self) -> Iterator[sa.Connection]:
+        """The writer, for as long as a migration takes."""
+        with self._my_turn():
+            try:
+                yield self._writer
+            except FAULTS as fault:
+                raise store_error(fault) from fault
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=BUSY_S):
+            raise StoreBusy
+        try:
+            _lock(self._lock_file)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+        finally:
+            self._turn.release()
+
+    def claim(self, conn: sa.Connection, claims: Mapping[bytes, Claim]) -> dict[bytes, Claim]:
+        """Looks, then adds: nobody else can write in between."""
+        keys = sorted(claims)
+        found: dict[bytes, Claim] = {}
+        for at in range(0, len(keys), _KEYS_PER_SELECT):
+            some = keys[at : at + _KEYS_PER_SELECT]
+            rows = conn.exec_driver_sql(
+                "SELECT key, kind, event_id, body_hash, first_seen_at FROM dedupe_keys "
+                f"WHERE key IN ({placeholders(len(some), '?')})",
+                tuple(some),
+            )
+            found |= {row[0]: Claim(*row) for row in rows}
+        free = [_claim_row(claims[key]) for key in keys if key not in found]
+        if free:
+            conn.exec_driver_sql(_CLAIM, free)
+        return found
+
+    def insert(
+        self, conn: sa.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        """One prepared statement for all rows."""
+        if rows:
+            conn.exec_driver_sql(_insert_sql("INSERT", table, columns), list(rows))
+
+    def add_missing(
+        self, conn: sa.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        """INSERT OR IGNORE."""
+        if rows:
+            conn.exec_driver_sql(_insert_sql("INSERT OR IGNORE", table, columns), list(rows))
+
+    def bump(self, conn: sa.Connection, *topics: str) -> None:
+        """One row a topic: there is one writer anyway."""
+        for topic in topics:
+            conn.exec_driver_sql(_BUMP, (topic,))
+
+    def keep_waiting(self, conn: sa.Connection, event_ids: Sequence[str], limit: int) -> list[str]:
+        """All of them: one worker runs."""
+        return list(event_ids[:limit])
+
+    async def watch(self) -> AsyncIterator[Mapping[str, int]]:
+        """Asks PRAGMA data_version every 50 ms; it moves when another connection commits."""
+        probe = await asyncio.to_thread(self._connect_reader)
+        try:
+            seen: Mapping[str, int] | None = None
+            version = None
+            while not self._closed:
+                now = probe.execute("PRAGMA data_version").fetchone()[0]
+                if now != version:
+                    version = now
+                    counters = await asyncio.to_thread(self.counters)
+                    if counters != seen:
+                        seen = counters
+                        yield counters
+                await asyncio.sleep(POLL_S)
+        except FAULTS as fault:
+            raise store_error(fault) from fault
+        finally:
+            probe.close()
+
+    def facts(self) -> dict[str, Any]:
+        """Version, journal, sizes."""
+        with self.reading() as conn:
+            journal = conn.exec_driver_sql("PRAGMA journal_mode").scalar()
+        wal = Path(f"{self._path}-wal")
+        return {
+            "dialect": "sqlite",
+            "version": sqlite3.sqlite_version,
+            "path": str(self._path),
+            "journal": journal,
+            "synchronous": "full",
+            "bytes": self._path.stat().st_size,
+            "log_bytes": wal.stat().st_size if wal.exists() else 0,
+            "warnings": list(_warnings(sqlite3.sqlite_version_info)),
+        }
+
+    def close(self) -> None:
+        """Closes every connection; the last one of all processes checkpoints."""
+        if self._closed:
+            return
+        self._closed = True
+        self.engine.dispose()
+        with self._my_turn():
+            self._writer.close()
+            self._writers.dispose()
+        os.close(self._lock_file)
+
+
+def _lock(descriptor: int) -> None:
+    """Waits for the writers' lock. Raises StoreBusy after BUSY_S."""
+    deadline = None
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            now = time.monotonic()
+            deadline = deadline or now + BUSY_S
+            if now > deadline:
+                raise StoreBusy from None
+            time.sleep(_TURN_POLL_S)
+        else:
+            return
+
+
+def _begin(conn: sa.Connection) -> None:
+    conn.exec_driver_sql("BEGIN")
+
+
+def _begin_immediate(conn: sa.Connection) -> None:
+    conn.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _claim_row(claim: Claim) -> Row:
+    return (claim.key, claim.kind, claim.event_id, claim.body_hash, claim.first_seen_at)
+
+
+def _insert_sql(verb: str, table: str, columns: Sequence[str]) -> str:
+    return f"{verb} INTO {table} ({','.join(columns)}) VALUES ({placeholders(len(columns), '?')})"
+
+
+def _warnings(version: tuple[int, ...]) -> Iterator[str]:
+    fixed = (
+        version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+    )
+    if not fixed:
+        yield (
+            f"SQLite {'.'.join(map(str, version))} has the WAL-reset fault (fixed in 3.51.3). "
+            "Inkwire avoids it among its own processes; let no other program write to the file."
+        )
