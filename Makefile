@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(ASSETS): $(STAMP) tools/assets.py src/inkwire/console/assets/package-lock.json
+$(ASSETS): $(STAMP) tools/assets.py assets/package-lock.json assets/icons.txt
 	$(BIN)/python tools/assets.py
 	touch $@
 

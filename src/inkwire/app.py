@@ -3,99 +3,29 @@
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Header
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from inkwire import __version__
-from inkwire.access.gate import Gate
 from inkwire.api.app import BodyLimit, api_router, install_errors
-from inkwire.clock import Clock, SystemClock
-from inkwire.config import Settings
 from inkwire.console.app import console_app
-from inkwire.engine.dispatch import Dispatcher
 from inkwire.errors import InkwireError
-from inkwire.ids import Ids, SortableIds
+from inkwire.hub import Hub, open_hub, run_worker
 from inkwire.ingest.endpoint import Ingest
 from inkwire.metrics import metrics_registry
 from inkwire.model.access import Scope as Reach
 from inkwire.parts import Parts
-from inkwire.providers.registry import Registry, registry
-from inkwire.sources.desk import SourceDesk
-from inkwire.sources.inbox import Inbox
-from inkwire.store.contract import CONFIG, Store
+from inkwire.store.contract import CONFIG
 from inkwire.store.live import LiveCounters
-from inkwire.store.open import open_store
+
+__all__ = ["Hub", "WebApp", "open_hub", "run_worker", "web_app"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hub:
-    """Everything one process needs, opened; use it in a `with` block."""
-
-    settings: Settings
-    clock: Clock
-    ids: Ids
-    registry: Registry
-    store: Store
-    desk: SourceDesk
-    inbox: Inbox
-    gate: Gate
-
-    def close(self) -> None:
-        """Closes the store."""
-        self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def open_hub(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Hub:
-    """Opens the store and builds what works on it.
-
-    Raises ConfigError or CipherError if the store or its master key cannot be opened. Does not
-    migrate: see `inkwire.store.open.migrate`.
-    """
-    clock = clock or SystemClock()
-    ids = ids or SortableIds(clock)
-    store = open_store(settings, clock=clock, ids=ids)
-    return Hub(
-        settings=settings,
-        clock=clock,
-        ids=ids,
-        registry=registry(),
-        store=store,
-        desk=SourceDesk(
-            store=store,
-            registry=registry(),
-            clock=clock,
-            ids=ids,
-            base_url=settings.base_url,
-            max_body_bytes=settings.max_body_bytes,
-        ),
-        inbox=Inbox(store=store, clock=clock, ids=ids),
-        gate=Gate(store=store, clock=clock, ids=ids, session_hours=settings.session_hours),
-    )
-
-
-async def run_worker(hub: Hub, stop: asyncio.Event) -> None:
-    """Hands on events until `stop` is set; returns when the batch in progress is finished."""
-    await Dispatcher(store=hub.store, registry=hub.registry).run(stop)
 
 
 class WebApp:
@@ -162,7 +92,7 @@ class WebApp:
     async def _follow_config(self) -> None:
         """A change of a source or secret takes effect in this process within a second."""
         seen = self._live.counters()
-        while True:
+        while not self._live.closed:  # closed, `changed` returns at once: no second round
             now = await self._live.changed(seen, timeout_s=60)
             if now.get(CONFIG) != seen.get(CONFIG):
                 await self._ingest.reload()

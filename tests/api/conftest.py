@@ -1,19 +1,19 @@
-"""An app around a real SQLite store, and a client that calls it in this process."""
+"""The API around a real SQLite store, and a client that calls it in this process."""
 
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import unquote
 
 import pytest
 from fastapi import FastAPI
 
-from inkwire.access.gate import CLI, Gate
+from fakes.hub import open_rooms
+from inkwire.access.gate import CLI
 from inkwire.api.app import BodyLimit, Parts, api_router, install_errors
 from inkwire.model.access import Scope
-from inkwire.sources.inbox import Inbox
 from inkwire.store.live import LiveCounters
 
 
@@ -23,46 +23,48 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=True)
+    body: bytes
 
     def json(self) -> Any:
         """The body, which must be JSON."""
+        assert "json" in self.headers["content-type"]
         return json.loads(self.body)
 
 
 class Client:
     """Calls an ASGI app without a socket: every byte of the request is the test's own."""
 
-    def __init__(self, app: Any, key: str | None = None) -> None:
+    def __init__(self, app, key=None):
         self.app = app
         self.key = key
 
+    def get(self, target, **options) -> Answer:
+        """A GET."""
+        return self.call("GET", target, **options)
+
+    def post(self, target, json_body=None, **options) -> Answer:
+        """A POST of JSON."""
+        return self.call("POST", target, json_body, **options)
+
     def call(
-        self,
-        method: str,
-        target: str,
-        *,
-        json_body: Any = None,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        key: str | None = None,
+        self, method, target, json_body=None, *, chunks=None, headers=None, more=(), sent=None
     ) -> Answer:
-        """One request; `body` may be given as raw bytes."""
-        given = {k.lower(): v for k, v in (headers or {}).items()}
-        key = key or self.key
-        if key:
-            given.setdefault("authorization", f"Bearer {key}")
+        """One request.
+
+        `chunks`: a raw body in pieces, without a Content-Length (none: the client hangs up);
+        `more`: headers that are there a second time; `sent`: collects the app's messages.
+        """
+        given = {"host": "hub.test"}
+        if self.key:
+            given["authorization"] = f"Bearer {self.key}"
         if json_body is not None:
-            body = json.dumps(json_body).encode()
-        if body is not None:
-            given.setdefault("content-type", "application/json")
-            given.setdefault("content-length", str(len(body)))
+            chunks = [json.dumps(json_body).encode()]
+            given["content-length"] = str(len(chunks[0]))
+        if chunks is not None:
+            given["content-type"] = "application/json"
+        given |= headers or {}
+        pairs = [*given.items(), *more]
         path, _, query = target.partition("?")
-        return asyncio.run(self._run(method, path, query, given, body or b""))
-
-    async def _run(self, method, path, query, headers, body) -> Answer:
-        from urllib.parse import unquote
-
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -70,30 +72,104 @@ class Client:
             "method": method,
             "scheme": "http",
             "path": unquote(path),
-            "raw_path": quote(path, safe="/%").encode(),
+            "raw_path": path.encode("latin-1"),
             "root_path": "",
             "query_string": query.encode("latin-1"),
-            "headers": [(k.encode(), v.encode("latin-1")) for k, v in headers.items()],
+            "headers": [(k.encode(), v.encode("latin-1")) for k, v in pairs],
             "client": ("192.0.2.7", 4711),
             "server": ("hub.test", 80),
-            "state": {},
         }
-        pending = [{"type": "http.request", "body": body, "more_body": False}]
-        sent: list[dict[str, Any]] = []
+        chunks = [b""] if chunks is None else chunks
+        return asyncio.run(exchange(self.app, scope, chunks, [] if sent is None else sent))
 
-        async def receive() -> dict[str, Any]:
-            if pending:
-                return pending.pop()
-            await asyncio.sleep(3600)
-            raise AssertionError
 
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
+async def exchange(app, scope, chunks, sent) -> Answer | None:
+    """Plays the server's part of one request."""
+    last = len(chunks) - 1
+    pending = [
+        {"type": "http.request", "body": chunk, "more_body": number < last}
+        for number, chunk in enumerate(chunks)
+    ]
 
-        await self.app(scope, receive, send)
-        start = sent[0]
-        return Answer(
-            status=start["status"],
-            headers={k.decode().lower(): v.decode("latin-1") for k, v in start["headers"]},
-            body=b"".join(m.get("body", b"") for m in sent[1:]),
-        )
+    async def receive():
+        return pending.pop(0) if pending else {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope, receive, send)
+    if not sent:
+        return None
+    return Answer(
+        status=sent[0]["status"],
+        headers={k.decode().lower(): v.decode("latin-1") for k, v in sent[0]["headers"]},
+        body=b"".join(message.get("body", b"") for message in sent[1:]),
+    )
+
+
+@pytest.fixture
+def rooms(tmp_path):
+    """The rooms of an empty hub."""
+    with open_rooms(tmp_path / "data") as rooms:
+        yield rooms
+
+
+@pytest.fixture
+def app(rooms):
+    """The API as the hub mounts it."""
+    return build(rooms)
+
+
+def build(rooms):
+    """The API as the hub mounts it."""
+    app = FastAPI(title="Inkwire", version="0", openapi_url="/v1/openapi.json", docs_url=None)
+    install_errors(app)
+    parts = Parts(
+        settings=rooms.settings,
+        store=rooms.store,
+        registry=rooms.registry,
+        clock=rooms.clock,
+        desk=rooms.desk,
+        inbox=rooms.inbox,
+        gate=rooms.gate,
+        live=LiveCounters(),
+    )
+    app.include_router(api_router(parts))
+    app.add_middleware(BodyLimit)
+    return app
+
+
+@pytest.fixture
+def client(app, rooms):
+    """Makes a client whose key holds the given scopes (all, if none is given)."""
+
+    def make(*scopes):
+        _, key = rooms.gate.add_api_key(CLI, name="test", scopes=frozenset(scopes or Scope))
+        return Client(app, key)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory):
+    """A client for requests that must change nothing: all tests of a module share its hub."""
+    with open_rooms(tmp_path_factory.mktemp("idle") / "data") as rooms:
+        _, key = rooms.gate.add_api_key(CLI, name="idle", scopes=frozenset(Scope))
+        client = Client(build(rooms), key)
+        yield client
+        assert rooms.desk.all(CLI) == []
+        assert len(rooms.store.access.audit()) == 1
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    """Rooms and a client that all tests of a module share and may change."""
+    with open_rooms(tmp_path_factory.mktemp("busy") / "data") as rooms:
+        _, key = rooms.gate.add_api_key(CLI, name="busy", scopes=frozenset(Scope))
+        yield rooms, Client(build(rooms), key)
+
+
+@pytest.fixture
+def admin(client):
+    """A client that may do everything."""
+    return client()

@@ -35,6 +35,7 @@ from inkwire.providers.contract import Provider, Receiver, SettingKind, Settings
 from inkwire.providers.payload import MAX_TERM, MAX_TERMS, MAX_TYPE, fold
 from inkwire.providers.registry import manual
 from inkwire.providers.settings import check_settings
+from inkwire.sources.checks import generate_secret, secret_problem
 
 _YEARS = timedelta(days=3650)
 _MAX_COMBINATIONS = 512
@@ -285,6 +286,7 @@ def check_described(provider: Provider) -> None:
     for secret in receiver.secrets:
         assert secret.label and len(secret.help) >= 10
         assert not secret.pattern or secret.pattern_help
+        assert not secret.generate or secret_problem(secret, generate_secret(secret)) is None
     assert receiver.retries.timeout_s > 0 and receiver.retries.source
     assert all(delay >= 0 for delay in receiver.retries.delays_s)
     for name, sentence in receiver.event_types.items():

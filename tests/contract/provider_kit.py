@@ -23,7 +23,8 @@ from inkwire.model.source import Secret
 from inkwire.model.verdict import Accepted, Refused, Verdict
 from inkwire.providers.contract import Provider, Receiver, SecretField, Settings
 from inkwire.providers.registry import Case, cases
-from inkwire.providers.settings import check_secret, check_settings
+from inkwire.providers.settings import check_settings
+from inkwire.sources.checks import secret_problem
 
 #: The sets of secrets that the checks tell apart.
 SALTS = ("right", "wrong", "old", "new")
@@ -106,14 +107,12 @@ def samples_of(provider: Provider) -> list[Sample]:
 
 
 def secrets_of(receiver: Receiver, salt: str) -> list[Secret]:
-    """One secret of each role, as an operator would have entered it; others for another salt."""
+    """One secret of each role that can be entered for it; others for another salt."""
+    texts = {field: secret_text(field, salt) for field in receiver.secrets}
+    assert [secret_problem(field, text) for field, text in texts.items()] == [None] * len(texts)
     return [
-        Secret(
-            id=f"sec_{salt}_{field.role}",
-            role=field.role,
-            value=check_secret(field, secret_text(field, salt)),
-        )
-        for field in receiver.secrets
+        Secret(id=f"sec_{salt}_{field.role}", role=field.role, value=text.encode())
+        for field, text in texts.items()
     ]
 
 

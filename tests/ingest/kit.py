@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import uvicorn
 
 from fakes.provider import ToyReceiver, toy_registry
 from fakes.store import FakeStore
+from inkwire.cli.protocol import HubProtocol
 from inkwire.clock import ManualClock
 from inkwire.config import Settings
 from inkwire.ids import SortableIds
@@ -149,7 +150,7 @@ async def serving(ingest: Ingest, hub: Hub, *, grace_s: int = 3) -> AsyncIterato
     hub.port = sock.getsockname()[1]
     config = uvicorn.Config(
         ingest,
-        http="httptools",
+        http=HubProtocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=grace_s,
@@ -179,3 +180,10 @@ async def running(tmp_path: Path, *, source: Source | None = None, **settings: A
     hub = Hub(store=store, ingest=ingest, clock=clock, receiver=receiver)
     async with serving(ingest, hub):
         yield hub
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Gives the loop its turns until `condition` holds; TimeoutError after 5 s."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 – the state of another object has no event
+            await asyncio.sleep(0)

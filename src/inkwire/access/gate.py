@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from inkwire.access import passwords, tokens
+from inkwire.access import tokens
+from inkwire.access.passwords import Passwords
 from inkwire.access.throttle import Throttle
 from inkwire.clock import Clock
 from inkwire.errors import (
@@ -54,12 +55,21 @@ class Gate:
     take over, more than they hold themselves.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, ids: Ids, session_hours: int) -> None:
-        """`session_hours`: how long a sign-in lasts."""
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        ids: Ids,
+        session_hours: int,
+        passwords: Passwords | None = None,
+    ) -> None:
+        """`session_hours`: how long a sign-in lasts; `passwords`: with other costs, for tests."""
         self._access = store.access
         self._clock = clock
         self._ids = ids
         self._session = timedelta(hours=session_hours)
+        self._passwords = passwords or Passwords()
         self._throttle = Throttle(clock)
         self._changing = threading.Lock()
 
@@ -148,7 +158,7 @@ class Gate:
             id=self._ids.new("usr"),
             name=name,
             role=role,
-            password_hash=passwords.hash_password(password),
+            password_hash=self._passwords.hash(password),
             created_at=self._clock.now(),
         )
         audit = self._audit(caller, "user.add", user.id, name=name, role=role.value)
@@ -159,7 +169,7 @@ class Gate:
         """Gives a user a new password and ends their sessions. Raises NotFound, InvalidInput."""
         user = self._mine(caller, name)
         return self._change(
-            caller, user, "user.password", password_hash=passwords.hash_password(password)
+            caller, user, "user.password", password_hash=self._passwords.hash(password)
         )
 
     def change_own_password(self, who: SignedIn, *, current: str, new: str, remote: str) -> User:
@@ -170,7 +180,7 @@ class Gate:
         if self._proven(who.user.name, current, remote) is None:
             raise InvalidInput(fields={"current": "is not your present password"})
         return self._change(
-            who.caller, who.user, "user.password", password_hash=passwords.hash_password(new)
+            who.caller, who.user, "user.password", password_hash=self._passwords.hash(new)
         )
 
     def user(self, caller: Caller, name: str) -> User:
@@ -286,7 +296,7 @@ class Gate:
         known = _USER_NAME.fullmatch(name) is not None
         self._throttle.attempt(name[:64], remote)
         user = self._access.user(name) if known else None
-        right = passwords.verify_password(user.password_hash if user else None, password)
+        right = self._passwords.verify(user.password_hash if user else None, password)
         if user is None or not right or user.disabled:
             return None
         self._throttle.succeeded(name, remote)

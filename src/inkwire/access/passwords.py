@@ -1,25 +1,18 @@
 """Passwords: the one rule, and argon2id hashes that cost the same for names that do not exist."""
 
+import base64
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from argon2 import PasswordHasher
+from argon2 import Parameters, PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from inkwire.errors import InvalidInput, RateLimited
 
 MIN_LENGTH = 12
 MAX_LENGTH = 256
-#: Hashes computed at a time: each takes 64 MiB for its moment.
-AT_ONCE = 2
-WAIT_S = 3.0
-
-_hasher = PasswordHasher()  # argon2id, RFC 9106's second choice: 3 passes over 64 MiB, 4 lanes
-_slots = threading.BoundedSemaphore(AT_ONCE)
-#: Hash of a password that nobody holds, with the parameters above.
-NOBODY = (
-    "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA"
-    "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-)
 
 
 def check_password(password: str) -> None:
@@ -33,41 +26,68 @@ def check_password(password: str) -> None:
     raise InvalidInput(fields={"password": text})
 
 
-def hash_password(password: str) -> str:
-    """The argon2id hash of a checked password. Raises InvalidInput, and RateLimited if too busy."""
-    check_password(password)
-    with _Slot():
-        return _hasher.hash(password)
+class Passwords:
+    """Hashes and verifies; safe to share between threads."""
 
+    def __init__(
+        self,
+        parameters: Parameters = RFC_9106_LOW_MEMORY,
+        *,
+        at_once: int = 2,
+        wait_s: float = 3,
+    ) -> None:
+        """`parameters`: 3 passes over 64 MiB unless told otherwise (RFC 9106 §4, second choice).
 
-def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether `password` fits; None (no such user) takes as long and is False.
+        `at_once`: hashes computed at a time, for each takes its memory; `wait_s`: seconds that a
+        further one waits before it is refused.
+        """
+        self._hasher = PasswordHasher.from_parameters(parameters)
+        self._slots = threading.BoundedSemaphore(at_once)
+        self._wait_s = wait_s
+        #: A hash of nothing, with the same parameters: verifying against it takes as long.
+        self._nobody = (
+            f"$argon2id$v={parameters.version}$m={parameters.memory_cost},"
+            f"t={parameters.time_cost},p={parameters.parallelism}"
+            f"${_unpadded(parameters.salt_len)}${_unpadded(parameters.hash_len)}"
+        )
 
-    Raises RateLimited if too many are being checked at once.
-    """
-    if len(password) > MAX_LENGTH or not _encodable(password):
-        password = ""
-    with _Slot():
+    def hash(self, password: str) -> str:
+        """The hash of a password that fits the rule. Raises InvalidInput, RateLimited."""
+        check_password(password)
+        with self._slot():
+            return self._hasher.hash(password)
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether `password` fits; None (no such user) takes as long and is False.
+
+        Raises RateLimited if too many are being checked at this moment.
+        """
+        if len(password) > MAX_LENGTH or not _encodable(password):
+            password = ""
+        with self._slot():
+            try:
+                self._hasher.verify(password_hash or self._nobody, password)
+            except (VerificationError, InvalidHashError):
+                return False
+        return password_hash is not None
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """A flood of guesses must not take all memory."""
+        if not self._slots.acquire(timeout=self._wait_s):
+            raise RateLimited(
+                "Too many people are signing in at this moment; try again in a few seconds.",
+                retry_after_s=5,
+            )
         try:
-            _hasher.verify(password_hash or NOBODY, password)
-        except (VerificationError, InvalidHashError):
-            return False
-    return password_hash is not None
+            yield
+        finally:
+            self._slots.release()
 
 
 def _encodable(password: str) -> bool:
-    return all(not "\ud800" <= character <= "\udfff" for character in password)
+    return not any("\ud800" <= character <= "\udfff" for character in password)
 
 
-class _Slot:
-    """Waits a moment for one of the slots, so that a flood of guesses cannot take all memory."""
-
-    def __enter__(self) -> None:
-        if not _slots.acquire(timeout=WAIT_S):
-            raise RateLimited(
-                "Too many people sign in at this moment; try again in a few seconds.",
-                retry_after_s=5,
-            )
-
-    def __exit__(self, *_: object) -> None:
-        _slots.release()
+def _unpadded(length: int) -> str:
+    return base64.b64encode(bytes(length)).decode("ascii").rstrip("=")

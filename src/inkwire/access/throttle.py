@@ -10,8 +10,8 @@ from typing import TypeVar
 from inkwire.clock import Clock
 from inkwire.errors import RateLimited
 
-#: Failures without a wait; the next waits follow.
-FREE = 5
+#: Failures without a wait, of a name and of an address (an office shares one); then the waits.
+FREE = {"name": 5, "remote": 20}
 WAITS_S = (15, 30, 60, 120, 300, 600, 900)
 #: A counter is forgotten this long after its last failure.
 FORGET = timedelta(hours=1)
@@ -74,9 +74,10 @@ class Throttle:
 
     def _wait_s(self, key: Key, now: datetime) -> int:
         count = self._counts.get(key)
-        if count is None or now - count.last >= FORGET or count.failures < FREE:
+        free = FREE[key[0]]
+        if count is None or now - count.last >= FORGET or count.failures < free:
             return 0
-        wait = WAITS_S[min(count.failures - FREE, len(WAITS_S) - 1)]
+        wait = WAITS_S[min(count.failures - free, len(WAITS_S) - 1)]
         left = wait - (now - count.last).total_seconds()
         return max(0, min(wait, -int(-left // 1)))
 

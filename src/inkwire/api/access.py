@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator, Field, SecretStr
 
 from inkwire.access.gate import MAX_KEY_NAME
 from inkwire.access.passwords import MAX_LENGTH, MIN_LENGTH
 from inkwire.api.callers import Allowed
-from inkwire.api.fields import Before, Id, Input, Limit, Next, Output, Text
+from inkwire.api.fields import Id, Input, Next, Output, Page, Text
 from inkwire.api.parts import With
 from inkwire.model.access import Caller, Role, Scope
 
@@ -171,10 +171,7 @@ def set_password(name: Id, body: PasswordIn, parts: With, caller: Admin) -> None
 
 
 @router.get("/audit", summary="Read the audit log")
-def list_audit(parts: With, caller: Admin, before: Before = None, limit: Limit = 50) -> AuditPage:
+def list_audit(parts: With, caller: Admin, page: Annotated[Page, Query()]) -> AuditPage:
     """Every change, newest first."""
-    entries = parts.gate.audit(caller, before=before, limit=limit)
-    return AuditPage(
-        items=[AuditOut.of(entry) for entry in entries],
-        next=entries[-1].id if len(entries) == limit else None,
-    )
+    entries = parts.gate.audit(caller, before=page.before, limit=page.limit)
+    return AuditPage(items=[AuditOut.of(entry) for entry in entries], next=page.next_of(entries))

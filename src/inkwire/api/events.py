@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from inkwire.api.callers import Allowed
 from inkwire.api.event_models import EventDetail, EventOut, EventsOut, ReceiptOut, TermOut
-from inkwire.api.fields import Before, Id, Limit, Moment, Text
+from inkwire.api.fields import Cursor, Id, Moment, Page, Term
 from inkwire.api.parts import With
 from inkwire.errors import NotFound
 from inkwire.model.access import Caller, Scope
@@ -28,56 +29,45 @@ RAW_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _BYTES = "application/octet-stream"
-_Filter = Annotated[Text | None, Query(max_length=200)]
 
 
-def event_query(
-    *,
-    text: Annotated[
-        Text | None,
-        Query(
-            max_length=200,
-            description="Beginning of an id, e-mail, name or number in the event; or an event id "
-            "or receipt id, whole.",
-        ),
-    ] = None,
-    source: _Filter = None,
-    type: _Filter = None,  # noqa: A002 # the word that the API uses
-    entity: _Filter = None,
-    state: EventState | None = None,
-    since: Annotated[Moment | None, Query(description="Received at or after; RFC 3339.")] = None,
-    until: Annotated[Moment | None, Query(description="Received before; RFC 3339.")] = None,
-    before: Before = None,
-    after: Annotated[
-        Text | None, Query(max_length=100, description="Only what is newer than this id.")
-    ] = None,
-    limit: Limit = 50,
-) -> EventQuery:
+class EventFilters(Page):
     """The filters of the event list; all that are given must hold."""
-    return EventQuery(
-        text=text,
-        source_id=source,
-        type=type,
-        entity_key=entity,
-        state=state,
-        since=since,
-        until=until,
-        before=before,
-        after=after,
-        limit=limit,
+
+    text: Term | None = Field(
+        None,
+        description="Beginning of an id, e-mail address, name or number in the event; or an event "
+        "id or receipt id, whole.",
     )
+    source: Term | None = None
+    type: Term | None = Field(None, examples=["box.FILE.UPLOADED"])
+    entity: Term | None = Field(None, examples=["box:file:1234"])
+    state: EventState | None = None
+    since: Moment | None = Field(None, description="Received at or after; RFC 3339.")
+    until: Moment | None = Field(None, description="Received before; RFC 3339.")
+    after: Cursor | None = Field(None, description="Only what is newer than this id.")
+
+    def query(self) -> EventQuery:
+        """As the store asks."""
+        return EventQuery(
+            text=self.text,
+            source_id=self.source,
+            type=self.type,
+            entity_key=self.entity,
+            state=self.state,
+            since=self.since,
+            until=self.until,
+            before=self.before,
+            after=self.after,
+            limit=self.limit,
+        )
 
 
 @router.get("", summary="List events")
-def list_events(
-    parts: With, _: Reader, query: Annotated[EventQuery, Depends(event_query)]
-) -> EventsOut:
+def list_events(parts: With, _: Reader, filters: Annotated[EventFilters, Query()]) -> EventsOut:
     """Events, newest first, a page at a time."""
-    events = parts.store.events.page(query)
-    return EventsOut(
-        items=[EventOut.of(event) for event in events],
-        next=events[-1].id if len(events) == query.limit else None,
-    )
+    events = parts.store.events.page(filters.query())
+    return EventsOut(items=[EventOut.of(event) for event in events], next=filters.next_of(events))
 
 
 @router.get("/{event_id}", summary="Read an event")

@@ -1,10 +1,11 @@
 """Types of parameters and fields that several operations share, each with its bounds."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Protocol, Self
 
-from fastapi import Path, Query
+from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from inkwire.store.contract import MAX_PAGE
@@ -12,6 +13,11 @@ from inkwire.store.contract import MAX_PAGE
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+
+
+#: Times beyond these bounds ask for all or nothing; stores need not compute with them.
+_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+_LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def _storable(text: str) -> str:
@@ -24,29 +30,52 @@ def _moment(value: Any) -> datetime:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("must be a time as RFC 3339 writes it, such as 2026-11-03T09:30:00Z")
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("is no time that exists; check day, hour and offset") from None
+    return min(max(moment, _EARLIEST), _LATEST)
 
 
 #: Text that every store takes; pydantic refuses lone surrogates itself.
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[
+    str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
+]
 #: A time that is sent to us; aware, in UTC.
 Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=datetime)]
 #: An id in the path.
 Id = Annotated[Text, Path(max_length=100, description="Its id.")]
 #: An id that a list continues from.
-Before = Annotated[
-    Text | None,
-    Query(max_length=100, description="Only what is older than this id: `next` of a page."),
-]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most items of one page.")]
+Cursor = Annotated[Text, Field(max_length=100)]
+#: What a list is filtered by.
+Term = Annotated[Text, Field(max_length=200)]
+
+
+class HasId(Protocol):
+    """What a list can page by."""
+
+    @property
+    def id(self) -> str:
+        """Sorts by time."""
+        ...
 
 
 class Input(BaseModel):
-    """A body that is sent to us: unknown fields are refused, not dropped."""
+    """A body or query that is sent to us: unknown fields are refused, not dropped."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Page(Input):
+    """Which part of a list is asked for; lists add their filters."""
+
+    before: Cursor | None = Field(
+        None, description="Only what is older than this id: `next` of the page before."
+    )
+    limit: int = Field(50, ge=1, le=MAX_PAGE, description="Most items of one page.")
+
+    def next_of(self, items: Sequence[HasId]) -> str | None:
+        """Where the page after `items` starts; None if this one is not full."""
+        return items[-1].id if len(items) == self.limit else None
 
 
 class Output(BaseModel):

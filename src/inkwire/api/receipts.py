@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from inkwire.api.callers import Allowed
 from inkwire.api.event_models import (
@@ -13,7 +14,7 @@ from inkwire.api.event_models import (
     RejectionOut,
     RejectionsOut,
 )
-from inkwire.api.fields import Before, Id, Limit, Text
+from inkwire.api.fields import Id, Page, Term
 from inkwire.api.parts import With
 from inkwire.model.access import Caller, Scope
 from inkwire.model.request import shown_headers
@@ -45,20 +46,25 @@ def release_receipt(
     return ReceiptOut.of(parts.inbox.release(caller, receipt_id))
 
 
+class RejectionFilters(Page):
+    """The filters of the rejected log."""
+
+    source: Term | None = Field(None, description="What stood in the URL.")
+    reason: Reason | None = None
+
+
 @router.get("/rejected", summary="List refused requests")
 def list_rejected(
-    *,
     parts: With,
     _: Annotated[Caller, Allowed(Scope.EVENTS_READ)],
-    source: Annotated[Text | None, Query(max_length=64)] = None,
-    reason: Reason | None = None,
-    before: Before = None,
-    limit: Limit = 50,
+    filters: Annotated[RejectionFilters, Query()],
 ) -> RejectionsOut:
     """The log of refused requests, newest first; each says what an operator can do about it."""
-    query = RejectionQuery(source_id=source, reason=reason, before=before, limit=limit)
+    query = RejectionQuery(
+        source_id=filters.source, reason=filters.reason, before=filters.before, limit=filters.limit
+    )
     rejections = parts.store.events.rejections(query)
     return RejectionsOut(
         items=[RejectionOut.of(rejection) for rejection in rejections],
-        next=rejections[-1].id if len(rejections) == limit else None,
+        next=filters.next_of(rejections),
     )

@@ -75,7 +75,9 @@ def set_password(
 
 
 @users.command("role", epilog=examples("inkwire users role jane admin"))
-def set_role(ctx: typer.Context, name: NameArgument, role: Annotated[Role, typer.Argument()]) -> None:
+def set_role(
+    ctx: typer.Context, name: NameArgument, role: Annotated[Role, typer.Argument()]
+) -> None:
     """Change what a user may do; their sessions end."""
     with opened(ctx) as hub:
         hub.gate.set_role(operator(), name, role)

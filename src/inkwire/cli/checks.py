@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inkwire.access.gate import CLI
+from inkwire.cli.locks import lock_path, try_lock
 from inkwire.cli.output import ago
 from inkwire.clock import Clock, SystemClock
 from inkwire.config import MIB, Settings
@@ -23,7 +24,7 @@ from inkwire.model.access import Role
 from inkwire.model.source import Source
 
 if TYPE_CHECKING:
-    from inkwire.app import Hub
+    from inkwire.hub import Hub
 
 #: Free space is worth a warning below this many times the reserve.
 LOW_DISK_FACTOR = 4
@@ -69,9 +70,7 @@ def fail(about: str, text: str, advice: str) -> Finding:
     return Finding(level=Level.FAIL, about=about, text=text, advice=advice)
 
 
-def examined(
-    settings: Settings, *, offline: bool, clock: Clock | None = None
-) -> Iterator[Finding]:
+def examined(settings: Settings, *, offline: bool, clock: Clock | None = None) -> Iterator[Finding]:
     """Every finding, in the order of the way in: machine, key, store, processes, sources."""
     if settings.database_url is None:
         yield from data_folder(settings)
@@ -83,7 +82,7 @@ def examined(
             )
             return
     yield from key(settings)
-    from inkwire.app import open_hub
+    from inkwire.hub import open_hub
 
     try:
         hub = open_hub(settings, clock=clock or SystemClock())
@@ -188,15 +187,13 @@ def store(hub: "Hub") -> Iterator[Finding]:
             )
         )
     for text in facts.get("warnings", ()):
-        yield warn("store", str(text), "See docs/explanation/durability.md.")
+        yield warn("store", str(text), "See docs/how-to/production.md.")
 
 
 def people(hub: "Hub") -> Iterator[Finding]:
     """Somebody can sign in and manage the hub."""
     admins = [
-        user.name
-        for user in hub.gate.users(CLI)
-        if user.role is Role.ADMIN and not user.disabled
+        user.name for user in hub.gate.users(CLI) if user.role is Role.ADMIN and not user.disabled
     ]
     if admins:
         yield ok("sign-in", f"{len(admins)} administrator{'s' if len(admins) > 1 else ''}")
@@ -226,8 +223,6 @@ def worker(hub: "Hub") -> Iterator[Finding]:
 
 def _worker_runs(settings: Settings) -> bool:
     """Whether somebody holds the worker's lock."""
-    from inkwire.cli.processes import lock_path, try_lock
-
     path = lock_path(settings)
     if not path.exists():
         return False
@@ -267,7 +262,9 @@ def sources(hub: "Hub") -> Iterator[Finding]:
         try:
             receiver = hub.registry.receiver(source.provider)
         except InkwireError as error:
-            yield fail(about, error.message, "Install the provider's package, or delete the source.")
+            yield fail(
+                about, error.message, "Install the provider's package, or delete the source."
+            )
             continue
         roles = {secret.role for secret in opened.get(source.id, ())}
         missing = [s.label for s in receiver.secrets if s.required and s.role not in roles]
@@ -286,7 +283,8 @@ def sources(hub: "Hub") -> Iterator[Finding]:
             yield warn(
                 about,
                 f"{seen.quarantined} requests are in quarantine: signed right, but too late.",
-                f"inkwire events list --source {source.id} --state quarantined; then `events release`",
+                f"inkwire events list --source {source.id} --state quarantined, then "
+                "inkwire events release RECEIPT",
             )
         if seen and seen.rejections_24h >= MANY_REFUSALS:
             yield warn(

@@ -36,7 +36,9 @@ def doctor(
     for finding in examined(settings, offline=offline):
         found.append(finding)
         if not as_json:
-            word = typer.style(f"{finding.level.value:4}", fg=_COLOURS[finding.level.value], bold=True)
+            word = typer.style(
+                f"{finding.level.value:4}", fg=_COLOURS[finding.level.value], bold=True
+            )
             typer.echo(f"{word}  {finding.about:14} {clean(finding.text)}")
             if finding.advice:
                 typer.echo(f"      {'':14} {typer.style('→', dim=True)} {clean(finding.advice)}")

@@ -1,6 +1,5 @@
 """`inkwire events …` and `inkwire rejected …`: what came in, and what was not let in."""
 
-import asyncio
 import json
 import sys
 from datetime import datetime, timedelta
@@ -8,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inkwire.cli.output import ago, clean, facts, jsonable, print_json, stamp, style_of, table
+from inkwire.cli.output import ago, clean, facts, jsonable, print_json, stamp, table
 from inkwire.cli.shell import examples, note, opened, operator
 from inkwire.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from inkwire.app import Hub
+    from inkwire.hub import Hub
     from inkwire.model.event import Event
     from inkwire.store.contract import EventQuery
 
@@ -25,6 +24,15 @@ rejected = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="What
 #: Ids are given before the commit, so an event may appear behind a younger one: `tail` looks back
 #: this many seconds and remembers what it has shown.
 LOOK_BACK_S = 15
+#: Most events that are read at once.
+MAX_BEHIND = 100_000
+_COLOURS = {
+    "new": typer.colors.GREEN,
+    "duplicate": typer.colors.CYAN,
+    "probable_duplicate": typer.colors.CYAN,
+    "quarantined": typer.colors.YELLOW,
+    "unparsable": typer.colors.YELLOW,
+}
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SourceOption = Annotated[str | None, typer.Option("--source", help="Only of this source.")]
@@ -127,7 +135,7 @@ def show(
 @events.command(
     epilog=examples("inkwire events tail", "inkwire events tail --source box-main --json")
 )
-def tail(
+def tail(  # noqa: PLR0917 # the options of one command
     ctx: typer.Context,
     source: SourceOption = None,
     kind: TypeOption = None,
@@ -138,6 +146,8 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Follow events as they arrive, until Ctrl-C."""
+    import asyncio
+
     from inkwire.store.contract import EventQuery
 
     with opened(ctx) as hub:
@@ -156,14 +166,14 @@ def release(
     """Let a quarantined request in: its events are handed on as if they had just come."""
     with opened(ctx) as hub:
         hub.inbox.release(operator(), receipt)
-        states = ", ".join(f"{e.type} {e.state.value}" for e in hub.store.events.of_receipt(receipt))
+        states = ", ".join(
+            f"{e.type} {e.state.value}" for e in hub.store.events.of_receipt(receipt)
+        )
     typer.echo(f"{receipt} is released: {states}")
 
 
 @events.command(epilog=examples("inkwire events dispatch evt_…"))
-def dispatch(
-    ctx: typer.Context, event_id: Annotated[str, typer.Argument(metavar="EVENT")]
-) -> None:
+def dispatch(ctx: typer.Context, event_id: Annotated[str, typer.Argument(metavar="EVENT")]) -> None:
     """Hand an event on once more."""
     with opened(ctx) as hub:
         hub.inbox.dispatch_again(operator(), event_id)
@@ -251,6 +261,7 @@ def _pages(hub: "Hub", query: "EventQuery", limit: int) -> "Iterator[Event]":
 
 async def _follow(hub: "Hub", query: "EventQuery", limit: int | None, *, as_json: bool) -> None:
     """Prints events after each commit that moved a counter; each event once."""
+    import asyncio
     from dataclasses import replace
 
     started, shown = query.since, dict[str, datetime]()
@@ -258,9 +269,8 @@ async def _follow(hub: "Hub", query: "EventQuery", limit: int | None, *, as_json
         now = hub.clock.now()
         back = now - timedelta(seconds=LOOK_BACK_S)
         since = back if started is None else max(back, started)
-        found = await asyncio.to_thread(
-            lambda since=since: list(_pages(hub, replace(query, since=since), 100_000))
-        )
+        newest = replace(query, since=since)
+        found = await asyncio.to_thread(list, _pages(hub, newest, MAX_BEHIND))
         for event in reversed(found):
             if event.id in shown:
                 continue
@@ -276,8 +286,7 @@ def _print_line(event: "Event", *, as_json: bool) -> None:
         typer.echo(json.dumps(jsonable(event), ensure_ascii=False))
         return
     state = _state_of(event)
-    colour = style_of(event.state.value)
-    shown = typer.style(f"{state:20}", fg=colour) if colour in ("green", "cyan", "yellow") else state
+    shown = typer.style(f"{state:20}", fg=_COLOURS.get(event.state.value))
     parts = (
         stamp(event.received_at),
         shown,
@@ -346,7 +355,10 @@ def _print_event(hub: "Hub", event: "Event") -> None:
             ("received", f"{stamp(event.received_at)} ({ago(event.received_at, now)})"),
             ("occurred", event.occurred_at and stamp(event.occurred_at)),
             ("duplicate of", event.duplicate_of),
-            ("conflict", "another body under the same id: look at both" if event.conflict else None),
+            (
+                "conflict",
+                "another body under the same id: look at both" if event.conflict else None,
+            ),
             ("other deliveries", ", ".join(others) or None),
             ("handed on", stamp(event.dispatched_at) if event.dispatched_at else "not yet"),
             ("failed", event.dispatch_error),

@@ -68,7 +68,9 @@ def check_url(url: str) -> str:
 
 
 @asynccontextmanager
-async def session(*, timeout_s: float, connections: int = 8) -> AsyncIterator[aiohttp.ClientSession]:
+async def session(
+    *, timeout_s: float, connections: int = 8
+) -> AsyncIterator[aiohttp.ClientSession]:
     """A client that follows no redirects and adds no headers. `timeout_s`: for a whole request."""
     async with aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=timeout_s),
@@ -98,7 +100,7 @@ async def post(client: aiohttp.ClientSession, url: str, request: SignedRequest) 
     except aiohttp.ClientConnectorError as error:
         problem = f"no connection: {error.os_error.strerror or error}"
     except (aiohttp.ClientError, OSError) as error:
-        problem = f"the connection broke: {error or type(error).__name__}"
+        problem = f"the connection broke: {str(error) or type(error).__name__}"
     return Answer(status=None, seconds=time.perf_counter() - started, problem=problem)
 
 

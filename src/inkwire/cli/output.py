@@ -14,7 +14,7 @@ from inkwire.clock import as_utc
 
 
 def jsonable(value: Any) -> Any:
-    """A value as JSON can hold it. Fields that stay out of a repr (secrets, bodies) stay out here."""
+    """A value as JSON can hold it. What stays out of a repr (secrets, bodies) stays out here."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: jsonable(getattr(value, f.name)) for f in fields(value) if f.repr}
     if isinstance(value, datetime):
@@ -48,7 +48,7 @@ def ago(moment: datetime | None, now: datetime) -> str:
         return "never"
     seconds = (now - moment).total_seconds()
     text = span(abs(seconds))
-    return f"in {text}" if seconds < -0.5 else f"{text} ago"  # noqa: PLR2004 # half a second is now
+    return f"in {text}" if seconds < -0.5 else f"{text} ago"  # half a second is now
 
 
 def span(seconds: float) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from inkwire.config import Settings
+from inkwire.errors import StoreOutdated
 
 if TYPE_CHECKING:
-    from inkwire.app import Hub
+    from inkwire.hub import Hub
 
 
 def prepared(settings: Settings) -> Mapping[str, Any]:
@@ -14,10 +15,12 @@ def prepared(settings: Settings) -> Mapping[str, Any]:
 
     Raises ConfigError, InvalidInput (inkwire.toml), StoreError, CipherError.
     """
-    from inkwire.app import open_hub
-    from inkwire.store.open import migrate
+    from inkwire.hub import open_hub
 
-    migrate(settings)
+    if not _up_to_date(settings):
+        from inkwire.store.open import migrate
+
+        migrate(settings)
     with open_hub(settings) as hub:
         checked = hub.store.check()
         applied = _applied(hub)
@@ -34,6 +37,20 @@ def prepared(settings: Settings) -> Mapping[str, Any]:
             "sign_in": {"name": first[0].name, "password": first[1]} if first else None,
             "warnings": _warnings(settings, checked),
         }
+
+
+def _up_to_date(settings: Settings) -> bool:
+    """Whether the schema is this release's: asking costs less than loading Alembic."""
+    from inkwire.hub import open_hub
+
+    if settings.database_url is None and not (settings.data_dir / "inkwire.db").is_file():
+        return False
+    try:
+        with open_hub(settings) as hub:
+            hub.store.check()
+    except StoreOutdated:
+        return False
+    return True
 
 
 def store_line(settings: Settings, checked: Mapping[str, Any]) -> str:
@@ -62,7 +79,9 @@ def _sources_line(hub: "Hub", applied: str | None) -> str:
     from inkwire.access.gate import CLI
 
     count = len(hub.desk.all(CLI))
-    text = str(count) if count else "none yet: add one in the console or with `inkwire sources create`"
+    text = (
+        str(count) if count else "none yet: add one in the console or with `inkwire sources create`"
+    )
     return f"{text} ({applied})" if applied else text
 
 
@@ -78,7 +97,7 @@ def _warnings(settings: Settings, checked: Mapping[str, Any]) -> list[str]:
     if settings.public_url is None:
         found.append(
             "No public address is set, so providers cannot reach this hub yet: set "
-            "INKWIRE_PUBLIC_URL, e.g. https://hooks.example.com (docs/how-to/put-it-online.md)."
+            "INKWIRE_PUBLIC_URL, e.g. https://hooks.example.com (docs/how-to/production.md)."
         )
     elif settings.public_url.startswith("http://"):
         found.append(

@@ -6,7 +6,6 @@ used); see `supervisor`. Both end in good order on SIGTERM, SIGINT and the lifel
 
 import asyncio
 import errno
-import fcntl
 import gc
 import json
 import os
@@ -16,13 +15,13 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
 import uvloop
 
+from inkwire.cli.locks import lock_path, try_lock
 from inkwire.cli.protocol import HubProtocol
 from inkwire.errors import ConfigError
 
@@ -46,7 +45,7 @@ Say = Callable[..., None]
 
 
 def sayer(ready_fd: int | None) -> Say:
-    """What tells the supervisor about this process: one JSON object a line; nothing without a pipe."""
+    """What tells the supervisor of this process: a JSON object a line; nothing without a pipe."""
 
     def say(**facts: object) -> None:
         if ready_fd is not None:
@@ -55,7 +54,7 @@ def sayer(ready_fd: int | None) -> Say:
     return say
 
 
-def run_web(settings: "Settings", *, lifeline_fd: int | None, say: Say) -> None:
+def run_web(settings: "Settings", *, lifeline: bool, say: Say) -> None:
     """Serves ingest, API and console until told to stop.
 
     Raises ConfigError if the address cannot be had, StoreOutdated before a migration.
@@ -69,15 +68,15 @@ def run_web(settings: "Settings", *, lifeline_fd: int | None, say: Say) -> None:
         app = web_app(hub)
         server = _Server(_uvicorn_config(app, settings), app=app, address=settings, say=say)
         _raise_open_files()
-        _run(lambda stop: server.serve_until(stop, sock), lifeline_fd)
+        _run(lambda stop: server.serve_until(stop, sock), lifeline)
     if server.failed:
         raise ConfigError("The web process could not start; what it logged above says why.")
 
 
-def run_worker(settings: "Settings", *, lifeline_fd: int | None, say: Say) -> None:
+def run_worker(settings: "Settings", *, lifeline: bool, say: Say) -> None:
     """Hands on events until told to stop. On SQLite it first waits to be the only worker."""
-    from inkwire.app import open_hub
-    from inkwire.app import run_worker as work
+    from inkwire.hub import open_hub
+    from inkwire.hub import run_worker as work
 
     async def main(stop: asyncio.Event) -> None:
         async with only_worker(settings, stop, say=say):
@@ -91,7 +90,7 @@ def run_worker(settings: "Settings", *, lifeline_fd: int | None, say: Say) -> No
                 await work(hub, stop)
         log.info("worker.stopped")
 
-    _run(main, lifeline_fd)
+    _run(main, lifeline)
 
 
 class _Server(uvicorn.Server):
@@ -153,7 +152,9 @@ def bind(host: str, port: int, *, patience_s: float = BIND_PATIENCE_S) -> socket
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise ConfigError(f"INKWIRE_HOST {host!r} is no address of this machine: {error}.") from None
+        raise ConfigError(
+            f"INKWIRE_HOST {host!r} is no address of this machine: {error}."
+        ) from None
     family, kind, proto, _, address = found[0]
     give_up_at = time.monotonic() + patience_s
     while True:
@@ -209,21 +210,7 @@ async def only_worker(
         yield
 
 
-def lock_path(settings: "Settings") -> Path:
-    """The file whose lock the only worker of a SQLite store holds."""
-    return settings.data_dir / "worker.lock"
-
-
-def try_lock(fd: int) -> bool:
-    """Takes the exclusive lock of a file if nobody holds it; it lasts until the file is closed."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _run(main: Callable[[asyncio.Event], Awaitable[None]], lifeline_fd: int | None) -> None:
+def _run(main: Callable[[asyncio.Event], Awaitable[None]], lifeline: bool) -> None:
     """Runs `main` on uvloop with an event that is set when this process should end."""
 
     async def guarded() -> None:
@@ -240,7 +227,7 @@ def _run(main: Callable[[asyncio.Event], Awaitable[None]], lifeline_fd: int | No
 
 def _cut(loop: asyncio.AbstractEventLoop, lifeline_fd: int, stop: asyncio.Event) -> None:
     """The supervisor is gone: finish what is in hand, then end."""
-    loop.remove_reader(lifeline_fd)
+    loop.remove_reader(lifeline)
     log.warning("process.supervisor_gone")
     stop.set()
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from inkwire.cli.checks import Finding, fail, ok, warn
+from inkwire.cli.serve import reached_at
 from inkwire.config import Settings
 from inkwire.store.contract import RejectionQuery
 
 if TYPE_CHECKING:
-    from inkwire.app import Hub
+    from inkwire.hub import Hub
 
 TIMEOUT_S = 5.0
 #: Seconds that the rejected log may take to reach the store (it is written each second).
@@ -56,7 +57,7 @@ def _ask(url: str, *, body: bytes | None = None) -> Heard | str:
     except urllib.error.URLError as error:
         return f"{error.reason}"
     except (OSError, http.client.HTTPException) as error:
-        return f"{error or type(error).__name__}"
+        return f"{str(error) or type(error).__name__}"
 
 
 def _heard(status: int, date: str | None) -> Heard:
@@ -69,7 +70,7 @@ def _heard(status: int, date: str | None) -> Heard:
 
 def local_web(settings: Settings) -> Iterator[Finding]:
     """The web process on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 # compared
+    host = reached_at(settings.host)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/healthz"
     answer = _ask(url)
     if isinstance(answer, Heard) and answer.status == 200:

@@ -46,12 +46,12 @@ def root(
     ctx.obj = Options(data_dir=data_dir, debug=debug)
 
 
+# The order here is the order of `inkwire --help`.
+for module in (serve, demo, send, verify, sources, events, access, store, doctor):
+    module.register(app)
+
+
 @app.command(rich_help_panel="Look after it")
 def version() -> None:
     """Show the version of Inkwire."""
     typer.echo(__version__)
-
-
-# The order here is the order of `inkwire --help`.
-for module in (serve, demo, send, verify, sources, events, access, store, doctor):
-    module.register(app)

@@ -1,6 +1,5 @@
 """`inkwire send`: a webhook as the provider itself would send it."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ SecretOption = Annotated[
     list[str] | None,
     typer.Option(
         "--secret",
-        envvar="INKWIRE_SECRET",
+        envvar="SIGNING_SECRET",
         help="Signing secret. A shell keeps it in its history: prefer --secret-file.",
     ),
 ]
@@ -223,6 +222,8 @@ class _Job:
     as_json: bool
 
     def once(self, sample: "Sample") -> bool:
+        import asyncio
+
         from inkwire.cli.outgoing import post, session
 
         async def go() -> "Answer":
@@ -238,6 +239,8 @@ class _Job:
         return answer.ok
 
     def many(self, count: int, rate: float | None, concurrency: int) -> bool:
+        import asyncio
+
         from inkwire.cli.outgoing import many
 
         with _progress(count, "Sending") as advance:
@@ -259,6 +262,8 @@ class _Job:
         return load.failed == 0
 
     def like_provider(self, sender: "Sender", speed: float) -> bool:
+        import asyncio
+
         from inkwire.cli.outgoing import until_taken
 
         plan = sender.receiver.retries
@@ -346,13 +351,17 @@ def _progress(total: int, what: str) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+    )
 
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     ) as bar:

@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,9 @@ import typer
 from inkwire import __version__
 from inkwire.cli.shell import examples, options, settings_of
 from inkwire.cli.supervisor import Child, Supervisor, python_command
+
+#: From arguments to a command line that runs this installation.
+Command = Callable[..., list[str]]
 
 HostOption = Annotated[
     str | None, typer.Option("--host", help="Address to listen on, before INKWIRE_HOST.")
@@ -26,8 +30,9 @@ PortOption = Annotated[
 ReadyFd = Annotated[
     int | None, typer.Option("--ready-fd", hidden=True, help="File descriptor for a ready line.")
 ]
-LifelineFd = Annotated[
-    int | None, typer.Option("--lifeline-fd", hidden=True, help="Pipe whose end means: stop.")
+Lifeline = Annotated[
+    bool,
+    typer.Option("--lifeline", hidden=True, help="The end of standard input means: stop."),
 ]
 
 
@@ -44,7 +49,7 @@ def register(app: typer.Typer) -> None:
     app.command(hidden=True)(prepare)
 
 
-def serve(
+def serve(  # noqa: PLR0917 # the options of one command
     ctx: typer.Context,
     host: HostOption = None,
     port: PortOption = None,
@@ -53,6 +58,7 @@ def serve(
         typer.Option(help="File to write a JSON object to (addresses, process ids) when ready."),
     ] = None,
     ready_fd: ReadyFd = None,
+    lifeline: Lifeline = False,
 ) -> None:
     """Run the whole hub: migrate the store, then keep a web and a worker process running.
 
@@ -60,8 +66,10 @@ def serve(
     prints the sign-in once. Stops in good order on Ctrl-C or SIGTERM.
     """
     environment = _environment(ctx, host, port)
-    facts = _prepare(environment)
-    service = _Service(facts, environment, ready_file=ready_file, ready_fd=ready_fd)
+    run = partial(python_command, *(["--debug"] if options(ctx).debug else []))
+    service = _Service(
+        environment, run=run, ready_file=ready_file, ready_fd=ready_fd, lifeline=lifeline
+    )
     raise typer.Exit(service.run())
 
 
@@ -70,7 +78,7 @@ def web(
     host: HostOption = None,
     port: PortOption = None,
     ready_fd: ReadyFd = None,
-    lifeline_fd: LifelineFd = None,
+    lifeline: Lifeline = False,
 ) -> None:
     """Run one web process: ingest, API and console. For many machines on PostgreSQL.
 
@@ -80,10 +88,10 @@ def web(
     _log_as(settings)
     from inkwire.cli.processes import run_web, sayer
 
-    run_web(settings, lifeline_fd=lifeline_fd, say=sayer(ready_fd))
+    run_web(settings, lifeline=lifeline, say=sayer(ready_fd))
 
 
-def worker(ctx: typer.Context, ready_fd: ReadyFd = None, lifeline_fd: LifelineFd = None) -> None:
+def worker(ctx: typer.Context, ready_fd: ReadyFd = None, lifeline: Lifeline = False) -> None:
     """Run one worker process: it hands stored events on. Several need PostgreSQL.
 
     On SQLite a second worker waits until the first one ends, then takes over.
@@ -92,7 +100,7 @@ def worker(ctx: typer.Context, ready_fd: ReadyFd = None, lifeline_fd: LifelineFd
     _log_as(settings)
     from inkwire.cli.processes import run_worker, sayer
 
-    run_worker(settings, lifeline_fd=lifeline_fd, say=sayer(ready_fd))
+    run_worker(settings, lifeline=lifeline, say=sayer(ready_fd))
 
 
 def prepare(ctx: typer.Context, result_fd: Annotated[int, typer.Option(hidden=True)] = 1) -> None:
@@ -122,14 +130,14 @@ def _environment(ctx: typer.Context, host: str | None, port: int | None) -> dict
     return dict(os.environ) | {key: value for key, value in given.items() if value is not None}
 
 
-def _prepare(environment: Mapping[str, str]) -> dict[str, Any]:
+def _prepare(run: Command, environment: Mapping[str, str]) -> dict[str, Any]:
     """Runs `inkwire prepare` to its end. It imports much; this process stays small.
 
     If it fails it has said why, and this process ends with its exit code.
     """
     reading, writing = os.pipe()
     with subprocess.Popen(  # noqa: S603 # our own command line
-        python_command("prepare", "--result-fd", str(writing)),
+        run("prepare", "--result-fd", str(writing)),
         pass_fds=(writing,),
         env=dict(environment),
     ) as child:
@@ -164,35 +172,40 @@ class _Service:
 
     def __init__(
         self,
-        facts: Mapping[str, Any],
         environment: Mapping[str, str],
         *,
+        run: Command,
         ready_file: Path | None,
         ready_fd: int | None,
+        lifeline: bool,
     ) -> None:
-        self._facts = facts
+        self._environment, self._run = environment, run
         self._ready_file, self._ready_fd = ready_file, ready_fd
-        self._port = int(facts["port"])
+        self._facts: dict[str, Any] = {}
+        self._port: int | None = None
         self._web = Child(name="web", command=self._web_command)
         self._worker = Child(name="worker", command=self._worker_command)
         self._supervisor = Supervisor(
             [self._web, self._worker],
-            grace_s=float(facts["grace_s"]),
             report=self._report,
             on_ready=self._announce,
             environment=environment,
+            lifeline=lifeline,
         )
 
     def run(self) -> int:
-        return self._supervisor.run()
+        # The web process takes longest to load; it does so while the store is made ready.
+        self._supervisor.warm_up(self._web)
+        self._facts = _prepare(self._run, self._environment)
+        return self._supervisor.run(grace_s=float(self._facts["grace_s"]))
 
-    def _web_command(self, lifeline: int, ready: int) -> Sequence[str]:
+    def _web_command(self, ready: int) -> Sequence[str]:
         # With port 0 the first start finds a port; a restart must keep it.
-        pipes = ("--lifeline-fd", str(lifeline), "--ready-fd", str(ready))
-        return python_command("web", "--port", str(self._port), *pipes)
+        port = () if self._port is None else ("--port", str(self._port))
+        return self._run("web", *port, "--lifeline", "--ready-fd", str(ready))
 
-    def _worker_command(self, lifeline: int, ready: int) -> Sequence[str]:
-        return python_command("worker", "--lifeline-fd", str(lifeline), "--ready-fd", str(ready))
+    def _worker_command(self, ready: int) -> Sequence[str]:
+        return self._run("worker", "--lifeline", "--ready-fd", str(ready))
 
     def _report(self, event: str, *, level: str = "info", **facts: object) -> None:
         """A line in the log's form, without the libraries behind it."""
@@ -208,8 +221,8 @@ class _Service:
     def _announce(self) -> None:
         self._port = int(self._web.said["port"])
         host = str(self._web.said["host"])
-        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 # compared, not bound
-        local = f"http://{shown}:{self._port}"
+        host = reached_at(host)
+        local = f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
         here = Addresses(base=self._facts["public_url"] or local)
         ready = {
             "pid": os.getpid(),
@@ -229,6 +242,11 @@ class _Service:
             part.replace(self._ready_file)
         if self._ready_fd is not None:
             os.write(self._ready_fd, text.encode())
+
+
+def reached_at(host: str) -> str:
+    """An address that reaches a process on this machine which listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 # compared, not bound
 
 
 def start_block(facts: Mapping[str, Any], here: Addresses, *, worker: str) -> list[str]:
@@ -256,6 +274,3 @@ def start_block(facts: Mapping[str, Any], here: Addresses, *, worker: str) -> li
     if warnings:
         lines += ["", *(typer.style(f"  ! {text}", fg=typer.colors.YELLOW) for text in warnings)]
     return [*lines, ""]
-
-
-

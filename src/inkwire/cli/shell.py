@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed or a negative verdict, 2 wrong input or configuration, 130 Ctrl-C.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,8 @@ from typer.core import TyperGroup
 from inkwire.errors import ConfigError, InkwireError, InvalidInput, NotFound
 
 if TYPE_CHECKING:
-    from inkwire.app import Hub
     from inkwire.config import Settings
+    from inkwire.hub import Hub
     from inkwire.model.access import Caller
 
 
@@ -98,7 +99,7 @@ def opened(ctx: typer.Context) -> "Iterator[Hub]":
             f"There is no store in {settings.data_dir.absolute()} yet. Run `inkwire serve` or "
             "`inkwire migrate` first, or name the right folder with --data-dir."
         )
-    from inkwire.app import open_hub
+    from inkwire.hub import open_hub
 
     with open_hub(settings) as hub:
         hub.store.check()
@@ -143,8 +144,21 @@ def first_line(path: str) -> str:
     return lines[0].strip()
 
 
+def secret_text(given: str) -> str:
+    """A secret as it is given: `env:NAME`, `file:PATH` (first line), or the text itself.
+
+    Raises InvalidInput for a variable that is not set, NotFound for a file that is not there.
+    """
+    kind, _, name = given.partition(":")
+    if kind == "env" and name:
+        if name not in os.environ:
+            raise InvalidInput(f"The environment variable {name} is not set.")
+        return os.environ[name]
+    return first_line(name) if kind == "file" and name else given
+
+
 def confirmed(question: str, *, yes: bool) -> None:
-    """Asks before what cannot be undone; --yes answers. Raises InvalidInput if nobody can answer."""
+    """Asks before what cannot be undone; --yes answers. Raises InvalidInput without a terminal."""
     if yes:
         return
     if not sys.stdin.isatty():

@@ -19,7 +19,7 @@ from inkwire.providers.registry import Case, Registry, cases
 from inkwire.providers.settings import check_settings
 
 if TYPE_CHECKING:
-    from inkwire.app import Hub
+    from inkwire.hub import Hub
 
 _SHIFT = re.compile(r"([+-])(\d+(?:\.\d+)?)(ms|s|m|min|h|d)?")
 _UNIT_S = {"ms": 0.001, "s": 1, None: 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
@@ -54,7 +54,7 @@ class Sender:
             if role.required and role.role not in held:
                 raise InvalidInput(
                     f"{self.provider} signs with the secret {role.role!r} ({role.label}). Give it "
-                    "with --secret, --secret-file or INKWIRE_SECRET, or name a source of this hub "
+                    "with --secret, --secret-file or SIGNING_SECRET, or name a source of this hub "
                     "with --source."
                 )
 
@@ -212,7 +212,7 @@ def as_curl(url: str, request: SignedRequest) -> str:
 
 
 def _plain(body: bytes) -> str | None:
-    """The body as text that a shell takes as it is; None if it is not, or starts like a file name."""
+    """The body as text that a shell takes as it is; None if it is binary or like a file name."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:

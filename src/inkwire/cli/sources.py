@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inkwire.cli.output import ago, clean, facts, jsonable, print_json, stamp, table
-from inkwire.cli.shell import confirmed, examples, first_line, note, opened, operator, pairs
+from inkwire.cli.shell import (
+    confirmed,
+    examples,
+    note,
+    opened,
+    operator,
+    pairs,
+    secret_text,
+)
 from inkwire.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from inkwire.app import Hub
+    from inkwire.hub import Hub
     from inkwire.model.source import Source
     from inkwire.providers.contract import Provider, Receiver
 
@@ -25,13 +33,8 @@ SecretsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--secret",
-        help="role=value. A shell keeps it in its history: leave it out to be asked for it, or "
-        "use --secret-file.",
+        help="role=env:NAME, role=file:PATH or role=value (which a shell keeps in its history).",
     ),
-]
-SecretFilesOption = Annotated[
-    list[str] | None,
-    typer.Option("--secret-file", help="role=FILE, the secret on its first line; - is stdin."),
 ]
 SettingsOption = Annotated[
     list[str] | None, typer.Option("--setting", help="key=value; see `sources providers NAME`.")
@@ -103,8 +106,7 @@ def show(ctx: typer.Context, source_id: IdArgument, as_json: JsonOption = False)
     epilog=examples(
         "inkwire sources create box-main --provider box --name 'Box, production'",
         "inkwire sources create shop --provider standardwebhooks",
-        "inkwire sources create gh --provider generic --setting signature_header=X-Hub-Signature-256 "
-        "--secret-file secret=/run/secrets/github",
+        "inkwire sources create gh --provider generic --secret secret=file:/run/secrets/github",
     )
 )
 def create(  # noqa: PLR0917 # the options of one command
@@ -114,7 +116,6 @@ def create(  # noqa: PLR0917 # the options of one command
     name: Annotated[str | None, typer.Option(help="What people call it; default: the id.")] = None,
     setting: SettingsOption = None,
     secret: SecretsOption = None,
-    secret_file: SecretFilesOption = None,
     event_type: TypesOption = None,
     document_id: DocumentsOption = None,
     max_body_bytes: MaxBodyOption = None,
@@ -128,7 +129,7 @@ def create(  # noqa: PLR0917 # the options of one command
     from inkwire.sources.desk import SourceDraft
 
     with opened(ctx) as hub:
-        secrets = _given_secrets(secret, secret_file)
+        secrets = _given_secrets(secret or [])
         _ask_for_missing(hub.registry.receiver(provider), secrets)
         source, generated = hub.desk.create(
             operator(),
@@ -215,7 +216,7 @@ def resume(ctx: typer.Context, source_id: IdArgument) -> None:
 @group.command(
     epilog=examples(
         "inkwire sources rotate shop --overlap 1d",
-        "inkwire sources rotate box-main --role primary --secret-file new-key.txt --overlap 1h",
+        "inkwire sources rotate box-main --role primary --secret env:NEW_KEY --overlap 1h",
     )
 )
 def rotate(  # noqa: PLR0917 # the options of one command
@@ -224,8 +225,8 @@ def rotate(  # noqa: PLR0917 # the options of one command
     role: Annotated[
         str | None, typer.Option(help="Which secret, if the provider has several.")
     ] = None,
-    secret_file: Annotated[
-        str | None, typer.Option(help="File with the new secret on its first line; - is stdin.")
+    secret: Annotated[
+        str | None, typer.Option(help="The new secret: env:NAME, file:PATH, or the text itself.")
     ] = None,
     overlap: Annotated[
         str, typer.Option(help="How long the old secret still counts: 0, 90s, 1h, 7d.")
@@ -234,14 +235,14 @@ def rotate(  # noqa: PLR0917 # the options of one command
 ) -> None:
     """Give a source a new secret; the old one stays valid for a while.
 
-    Without --secret-file the new one is asked for, or made up where the provider lets the receiver
+    Without --secret the new one is asked for, or made up where the provider lets the receiver
     choose it; then it is shown once.
     """
     with opened(ctx) as hub:
         source = hub.desk.get(operator(), source_id)
         receiver = hub.registry.receiver(source.provider)
         chosen = role or receiver.secrets[0].role
-        value = first_line(secret_file) if secret_file else _asked(receiver, chosen)
+        value = secret_text(secret) if secret else _asked(receiver, chosen)
         seconds = _seconds(overlap)
         info, made_up = hub.desk.rotate(
             operator(), source_id, role=chosen, value=value, overlap_s=seconds
@@ -341,11 +342,8 @@ def apply(
         typer.echo("The file declares no sources.")
 
 
-def _given_secrets(values: list[str] | None, files: list[str] | None) -> dict[str, str]:
-    given = pairs(values or [], what="--secret")
-    for role, path in pairs(files or [], what="--secret-file").items():
-        given[role] = first_line(path)
-    return given
+def _given_secrets(values: list[str]) -> dict[str, str]:
+    return {role: secret_text(text) for role, text in pairs(values, what="--secret").items()}
 
 
 def _ask_for_missing(receiver: "Receiver", given: dict[str, str]) -> None:

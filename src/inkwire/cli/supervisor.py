@@ -1,10 +1,11 @@
-"""Keeps child processes alive, and ends them together. Standard library only, so that it stays small.
+"""Keeps child processes alive, and ends them together. Standard library only: it stays small.
 
-Each child inherits the reading end of one pipe, the lifeline, whose writing end only this process
-holds: however this process ends, kill -9 included, every child reads its end and stops in good
-order. Each child has a pipe of its own to say that it is ready.
+A child's standard input is its lifeline. One byte tells it to begin: until then it loads what it
+needs, and touches nothing. Its end tells it to stop in good order, and it ends however this process
+does, kill -9 included. On a second pipe the child says that it is ready.
 """
 
+import contextlib
 import json
 import os
 import selectors
@@ -35,8 +36,8 @@ class Child:
     """One supervised process. `command` gives its arguments anew at each start."""
 
     name: str
-    #: From the file descriptors (lifeline, ready) to the whole command line.
-    command: Callable[[int, int], Sequence[str]]
+    #: From the ready pipe's file descriptor to the whole command line.
+    command: Callable[[int], Sequence[str]]
     process: subprocess.Popen[bytes] | None = None
     ready_fd: int = -1
     #: What it said about itself when it became ready; empty before.
@@ -59,17 +60,17 @@ class Supervisor:
         self,
         children: Sequence[Child],
         *,
-        grace_s: float,
         report: Report,
         on_ready: Callable[[], None],
         environment: Mapping[str, str] | None = None,
+        lifeline: bool = False,
     ) -> None:
-        """`grace_s`: seconds a child gets to finish. `report(event, **facts)`: tells the log.
+        """`report(event, **facts)` tells the log. `on_ready` is called once, when all are ready.
 
-        `on_ready` is called once, when every child has said that it is ready (or waits).
+        `lifeline`: the end of our own standard input means stop, as it does for the children.
         """
         self._children = list(children)
-        self._grace_s = grace_s
+        self._grace_s = 0.0
         self._report = report
         self._on_ready = on_ready
         self._environment = environment
@@ -78,13 +79,24 @@ class Supervisor:
         self._stop_by: float | None = None
         self._exit_code = 0
         self._selector = selectors.DefaultSelector()
-        self._lifeline, self._lifeline_end = os.pipe()
+        if lifeline:
+            self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._cut)
 
-    def run(self) -> int:
-        """Starts the children and stays; returns the exit code for this process."""
+    def warm_up(self, child: Child) -> None:
+        """Starts a child that may load its libraries, and begins with the others in `run`."""
+        self._start(child)
+
+    def run(self, *, grace_s: float) -> int:
+        """Starts the children and stays; returns the exit code for this process.
+
+        `grace_s`: seconds that a child gets to finish what it has in hand.
+        """
+        self._grace_s = grace_s
         self._listen_to_signals()
         for child in self._children:
-            self._start(child)
+            if child.process is None:
+                self._start(child)
+            self._begin(child)
         while not self._over():
             for key, _ in self._selector.select(self._until_next()):
                 key.data()
@@ -116,6 +128,11 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._ask_to_stop())
 
+    def _cut(self) -> None:
+        if not os.read(sys.stdin.fileno(), 512):
+            self._selector.unregister(sys.stdin.fileno())
+            self._ask_to_stop()
+
     def _ask_to_stop(self) -> None:
         # Only noted here: a handler may run in the middle of a start.
         self._asked_to_stop += 1
@@ -130,15 +147,21 @@ class Supervisor:
         child.started_at, child.start_again_at, child.said = time.monotonic(), None, {}
         # A group of its own: Ctrl-C in a terminal reaches us alone, and we stop them in order.
         child.process = subprocess.Popen(  # noqa: S603 # our own command line
-            list(child.command(self._lifeline, ready_end)),
-            pass_fds=(self._lifeline, ready_end),
-            stdin=subprocess.DEVNULL,
+            list(child.command(ready_end)),
+            pass_fds=(ready_end,),
+            stdin=subprocess.PIPE,
+            bufsize=0,
             env=None if self._environment is None else dict(self._environment),
             process_group=0,
         )
         os.close(ready_end)
         child.ready_fd = ready
         self._selector.register(ready, selectors.EVENT_READ, lambda: self._hear(child))
+
+    def _begin(self, child: Child) -> None:
+        if child.process and child.process.stdin:
+            with contextlib.suppress(BrokenPipeError):  # it died; the loop will see that
+                child.process.stdin.write(b".")
 
     def _hear(self, child: Child) -> None:
         """Reads what a child says of itself: one JSON object a line, the last one counts."""
@@ -162,6 +185,8 @@ class Supervisor:
         for child in self._children:
             if child.process and child.process.poll() is not None:
                 code = child.process.returncode
+                if child.process.stdin:
+                    child.process.stdin.close()
                 child.process = None
                 self._forget_ready_pipe(child)
                 if self._stop_by is None:
@@ -197,6 +222,7 @@ class Supervisor:
         for child in self._children:
             if child.start_again_at is not None and time.monotonic() >= child.start_again_at:
                 self._start(child)
+                self._begin(child)
                 self._report("serve.child_restarted", process=child.name, pid=child.pid)
 
     def _enforce_deadline(self) -> None:

@@ -116,7 +116,8 @@ def _tell_accepted(
     sender: "Sender", found: "Capture", verdict: "Accepted", at: datetime, *, as_json: bool
 ) -> None:
     body = found.request.body if verdict.canonical is None else verdict.canonical
-    problem, events = None, ()
+    problem = None
+    events: tuple[ParsedEvent, ...] = ()
     try:
         events = sender.receiver.parse(found.request, body, sender.settings)
     except Unparsable as error:
@@ -167,9 +168,7 @@ def _event_facts(event: "ParsedEvent") -> dict[str, Any]:
     }
 
 
-def _tell_refused(
-    sender: "Sender", found: "Capture", refused: "Refused", *, as_json: bool
-) -> None:
+def _tell_refused(sender: "Sender", found: "Capture", refused: "Refused", *, as_json: bool) -> None:
     hint = sender.receiver.hint(refused)
     signed_at = refused.proof.signed_at if refused.proof else None
     if as_json:
@@ -191,4 +190,6 @@ def _tell_refused(
     for text in found.notes:
         note(text)
     if signed_at:
-        note(f"The signature itself is right. To judge it at its own time: --now {stamp(signed_at)}")
+        note(
+            f"The signature itself is right. To judge it at its own time: --now {stamp(signed_at)}"
+        )

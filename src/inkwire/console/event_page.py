@@ -5,17 +5,23 @@ from starlette.responses import Response
 from inkwire.console import bodies, words
 from inkwire.console.events import event_rows
 from inkwire.console.headers import RAW_POLICY
-from inkwire.console.timeline import timeline
+from inkwire.console.timeline import HANDED_ON, timeline
 from inkwire.console.views import EventDetail
 from inkwire.console.visit import Page, Visit
 from inkwire.errors import NotFound
 from inkwire.model.access import Scope
-from inkwire.model.event import Event, EventState
+from inkwire.model.event import Event, EventState, Term, TermKind
 from inkwire.model.receipt import OpenedReceipt, Receipt
 from inkwire.model.request import shown_headers
 from inkwire.model.source import Source
 
-_DISPATCHABLE = frozenset({EventState.NEW, EventState.PROBABLE_DUPLICATE})
+TERM_WORDS = {
+    TermKind.ID: "Ids",
+    TermKind.EMAIL: "E-mail addresses",
+    TermKind.NAME: "Names",
+    TermKind.NUMBER: "Numbers",
+    TermKind.ENTITY: "Entities",
+}
 
 
 def event_page(visit: Visit) -> Response:
@@ -52,19 +58,28 @@ def _detail(visit: Visit, event: Event) -> EventDetail:
         ),
         deliveries=tuple(event_rows(visit, others, sources)),
         siblings=tuple(event_rows(visit, siblings, sources)),
-        terms=tuple(
-            (term, visit.url("events", q=term.value)) for term in store.events.terms(event.id)
-        ),
+        about=words.entity_words(event.entity_key),
+        terms=_by_kind(visit, store.events.terms(event.id)),
         headers=tuple(shown_headers(opened.headers)) if opened else None,
         body=bodies.shown_body(body) if body is not None else None,
         curl=_curl(visit, opened) if opened and receipt.has_body else "",
         no_body=_no_body(receipt, event),
         can_release=quarantined and caller.may(Scope.EVENTS_WRITE),
-        can_dispatch=event.state in _DISPATCHABLE
+        can_dispatch=event.state in HANDED_ON
+        and not event.conflict
         and event.dispatched_at is not None
         and caller.may(Scope.EVENTS_WRITE),
         first_url=visit.url("events", event.duplicate_of) if event.duplicate_of else "",
     )
+
+
+def _by_kind(visit: Visit, terms: list[Term]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Values and links by kind, in the store's order."""
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for term in terms:
+        link = (term.value, visit.url("events", q=term.value))
+        found[TERM_WORDS[term.kind]] = (*found.get(TERM_WORDS[term.kind], ()), link)
+    return found
 
 
 def _opened(visit: Visit, receipt_id: str) -> OpenedReceipt | None:

@@ -12,7 +12,6 @@ from inkwire.errors import Conflict, InvalidInput
 from inkwire.model.access import Scope
 from inkwire.model.event import Event, EventState
 from inkwire.model.source import Source
-from inkwire.providers.registry import Registry
 
 #: Most receipts that one click releases: what one page shows.
 MAX_RELEASED = PAGE
@@ -79,14 +78,17 @@ def event_rows(
     visit: Visit, events: Iterable[Event], sources: Mapping[str, Source]
 ) -> list[EventRow]:
     """The lines of a list."""
-    registry: Registry = visit.parts.registry
+    registry = visit.parts.registry
+    names = {source.id: source.name for source in sources.values()}
     return [
         EventRow(
             event=event,
             title=words.title_of(registry, event),
             mark=words.mark_of(event, paused=_paused(sources.get(event.source_id))),
             url=visit.url("events", event.id),
+            source_name=names.get(event.source_id, event.source_id),
             source_url=visit.url("sources", event.source_id),
+            about=words.entity_words(event.entity_key),
             entity_url=visit.url("events", entity=event.entity_key or ""),
         )
         for event in events

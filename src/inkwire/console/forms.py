@@ -39,7 +39,7 @@ def setting_inputs(
             label=item.label,
             help=item.help,
             kind=_INPUTS[item.kind],
-            value=_text(values.get(item.key, item.default)),
+            value=text_of(values.get(item.key, item.default)),
             choices=tuple((choice, choice) for choice in item.choices),
             example=item.example,
             unit="seconds" if item.kind is SettingKind.SECONDS else "",
@@ -51,7 +51,8 @@ def setting_inputs(
     ]
 
 
-def _text(value: SettingValue) -> str:
+def text_of(value: SettingValue) -> str:
+    """A setting as a form holds it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -129,7 +130,7 @@ def secret_groups(
 
 def limit_inputs(
     *,
-    provider: str,
+    example: str,
     event_types: str,
     document_ids: str,
     max_body: str,
@@ -145,7 +146,7 @@ def limit_inputs(
             "Empty: all.",
             kind="area",
             value=event_types,
-            example=f"{provider}.…",
+            example=example,
             error=errors.get("event_types", ""),
         ),
         FormField(

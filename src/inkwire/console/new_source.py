@@ -8,9 +8,10 @@ from inkwire.console import forms
 from inkwire.console.sources import NOTHING_WRONG, show_secrets
 from inkwire.console.views import FormField, ShownSecret
 from inkwire.console.visit import Page, Visit
-from inkwire.errors import Conflict, InvalidInput
+from inkwire.errors import Conflict, InvalidInput, NotFound
 from inkwire.model.access import Scope
-from inkwire.sources.desk import SourceDraft
+from inkwire.providers.contract import Provider, Recipe
+from inkwire.sources.drafting import SourceDraft
 
 
 def choose(visit: Visit) -> Response:
@@ -32,12 +33,15 @@ def _page(
 ) -> Response:
     provider = visit.parts.registry.get(visit.path["provider"])
     receiver = visit.parts.registry.receiver(provider.name)
+    recipe = _recipe(visit, provider)
     values = typed or {}
+    if recipe is not None and typed is None:
+        values = {f"settings.{key}": forms.text_of(value) for key, value in recipe.settings.items()}
     settings = {key[9:]: value for key, value in values.items() if key.startswith("settings.")}
     more = [
         *forms.setting_inputs(receiver.settings, settings, errors),
         *forms.limit_inputs(
-            provider=provider.name,
+            example=next(iter(receiver.event_types), ""),
             event_types=values.get("event_types", ""),
             document_ids=values.get("document_ids", ""),
             max_body=values.get("max_body_bytes", str(visit.parts.settings.max_body_bytes)),
@@ -49,8 +53,8 @@ def _page(
         "new_source.html",
         status=status,
         provider=provider,
-        address=visit.parts.desk.url("…"),
-        first=[*_names(visit, provider.name, provider.title, values, errors)],
+        recipe=recipe,
+        first=_names(visit, recipe or provider, values, errors),
         secrets=forms.secret_inputs(receiver.secrets, errors),
         secrets_lost=bool(errors),
         more=more,
@@ -59,35 +63,48 @@ def _page(
 
 
 def _names(
-    visit: Visit, provider: str, title: str, values: Mapping[str, str], errors: Mapping[str, str]
+    visit: Visit, kind: Provider | Recipe, values: Mapping[str, str], errors: Mapping[str, str]
 ) -> list[FormField]:
+    address = visit.parts.desk.url("ID")
     return [
         FormField(
             name="name",
             label="Name",
             help="How this source is called on these pages.",
-            value=values.get("name", title),
-            example=title,
+            value=values.get("name", kind.title),
+            example=kind.title,
             required=True,
             error=errors.get("name", ""),
         ),
         FormField(
             name="id",
             label="Id",
-            help="Stands in the address and cannot be changed later: small letters, digits and "
-            "hyphens.",
-            value=values["id"] if "id" in values else _free_id(visit, provider),
-            example=f"{provider}-main",
+            help=f"Stands in the address, {address}, and cannot be changed later: small letters, "
+            "digits and hyphens.",
+            value=values["id"] if "id" in values else _free_id(visit, kind.name),
+            example=f"{kind.name}-main",
             required=True,
             error=errors.get("id", ""),
         ),
     ]
 
 
-def _free_id(visit: Visit, provider: str) -> str:
+def _recipe(visit: Visit, provider: Provider) -> Recipe | None:
+    """The recipe that was chosen. Raises NotFound."""
+    name = visit.query("recipe") or visit.field("recipe")
+    if not name:
+        return None
+    for recipe in provider.recipes:
+        if recipe.name == name:
+            return recipe
+    known = ", ".join(recipe.name for recipe in provider.recipes) or "none"
+    raise NotFound(f"{provider.title} has no recipe {name!r}; there are: {known}.")
+
+
+def _free_id(visit: Visit, wanted: str) -> str:
     taken = {source.id for source in visit.parts.desk.all(visit.caller)}
-    numbered = (f"{provider}-{number}" for number in range(2, len(taken) + 3))
-    return next(name for name in (provider, *numbered) if name not in taken)
+    numbered = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (wanted, *numbered) if name not in taken)
 
 
 def create(visit: Visit) -> Response:

@@ -13,7 +13,7 @@ from inkwire.errors import InvalidInput, NotFound
 from inkwire.model.access import Scope
 from inkwire.model.source import ManagedBy, Source
 from inkwire.providers.contract import Receiver, SecretField, SettingField
-from inkwire.sources.desk import SourceChange
+from inkwire.sources.drafting import SourceChange
 from inkwire.store.contract import EventQuery
 
 LATEST = 5
@@ -99,7 +99,7 @@ def _inputs(
         ),
         *forms.setting_inputs(described, {**source.settings, **given}, errors),
         *forms.limit_inputs(
-            provider=source.provider,
+            example=next(iter(receiver.event_types), "") if receiver else "",
             event_types=typed.get("event_types", "\n".join(source.event_types)),
             document_ids=typed.get("document_ids", "\n".join(source.document_ids)),
             max_body=typed.get("max_body_bytes", str(source.max_body_bytes)),

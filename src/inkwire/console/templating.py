@@ -1,7 +1,7 @@
 """Renders the templates: everything is escaped, and what a template names must exist."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -60,11 +60,12 @@ def ago(moment: datetime, now: datetime) -> Markup:
     )
 
 
-def at(moment: datetime) -> Markup:
-    """`<time>`: exact, in UTC; the script adds local time on hover."""
-    shown = times.exact(moment)
+def at(moment: datetime, day_of: datetime | None = None) -> Markup:
+    """`<time>`: exact, in UTC, without the date on the day of `day_of`; local time on hover."""
+    exact = times.exact(moment)
+    same_day = day_of is not None and day_of.astimezone(UTC).date() == moment.astimezone(UTC).date()
     return Markup('<time datetime="{}" title="{}" data-exact>{}</time>').format(
-        times.iso(moment), shown, shown
+        times.iso(moment), exact, exact[11:] if same_day else exact
     )
 
 

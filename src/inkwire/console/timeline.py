@@ -14,6 +14,8 @@ from inkwire.model.source import Source
 
 #: The page of an event, by its id.
 EventUrl = Callable[[str], str]
+#: Events in these states go to dispatch; the others are settled when they are stored.
+HANDED_ON = frozenset({EventState.NEW, EventState.PROBABLE_DUPLICATE})
 
 
 def timeline(
@@ -69,7 +71,7 @@ def _verified(receipt: Receipt, source: Source | None) -> Line:
     secrets = source.secrets if source else ()
     secret = next((s for s in secrets if s.id == receipt.secret_id), None)
     which = (
-        f"the {secret.role} secret set on {times.exact(secret.created_at)}"
+        f"{_secret_name(secret.role)} set on {secret.created_at:%-d %b %Y}"
         if secret
         else "a secret that has since been removed"
     )
@@ -80,6 +82,11 @@ def _verified(receipt: Receipt, source: Source | None) -> Line:
         proof=f"Signature over {words.MATCHED[receipt.matched_on]} · {receipt.secret_id}",
         tone=Tone.OK,
     )
+
+
+def _secret_name(role: str) -> str:
+    """`the primary secret`; `the key`, where the role says it already."""
+    return f"the {role}" if role in ("secret", "key") else f"the {role} secret"
 
 
 def _stored(receipt: Receipt) -> Line:
@@ -143,7 +150,7 @@ def _dedupe(event: Event) -> tuple[str, Tone, str]:
 
 
 def _handed_on(event: Event) -> list[Line]:
-    if event.dispatched_at is None:
+    if event.dispatched_at is None or event.conflict or event.state not in HANDED_ON:
         return []
     if event.dispatch_error is not None:
         return [
@@ -161,11 +168,7 @@ def _next(event: Event, source: Source | None) -> list[Line]:
     """What will happen next, or what has to happen first."""
     if event.state is EventState.QUARANTINED:
         return [_line("clock", "Waits for a person to release it.", None, tone=Tone.WAITING)]
-    waits = event.dispatched_at is None and event.state in (
-        EventState.NEW,
-        EventState.PROBABLE_DUPLICATE,
-    )
-    if not waits or event.conflict:
+    if event.dispatched_at is not None or event.conflict or event.state not in HANDED_ON:
         return []
     if source is not None and source.paused:
         text = "Dispatch waits until its source is resumed."

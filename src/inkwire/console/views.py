@@ -1,10 +1,11 @@
 """What templates are given: values with everything worked out, frozen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from inkwire.console.words import Mark, Tone
-from inkwire.model.event import Event, Term
+from inkwire.model.event import Event
 from inkwire.model.receipt import Receipt, Rejection
 from inkwire.model.source import Source, SourceActivity
 
@@ -26,8 +27,11 @@ class EventRow:
     title: str
     mark: Mark
     url: str
+    source_name: str
     source_url: str
-    #: The list, limited to this entity; empty if the event names none.
+    #: What it is about, in words: ("sign request", "5f0c…"); empty texts if it names nothing.
+    about: tuple[str, str]
+    #: The list, limited to this entity.
     entity_url: str
 
 
@@ -80,7 +84,9 @@ class EventDetail:
     deliveries: tuple[EventRow, ...]
     #: Other events out of the same request, by position.
     siblings: tuple[EventRow, ...]
-    terms: tuple[tuple[Term, str], ...]
+    about: tuple[str, str]
+    #: What it can be found by: kind → (value, address of the list that finds it).
+    terms: Mapping[str, tuple[tuple[str, str], ...]]
     #: None without the right to see it.
     headers: tuple[tuple[str, str], ...] | None
     body: ShownBody | None

@@ -127,8 +127,17 @@ def title_of(registry: Registry, event: Event) -> str:
         if provider.name == event.provider and provider.receive is not None:
             sentence = provider.receive.event_types.get(event.type)
             if sentence:
-                return sentence.rstrip(".")
-    return event.type
+                return sentence.rstrip(".").replace("`", "")
+    return event.type.removeprefix(f"{event.provider}.")
+
+
+def entity_words(entity_key: str | None) -> tuple[str, str]:
+    """`box:sign_request:ID` as ("sign request", "ID"); two empty texts for none."""
+    if not entity_key:
+        return "", ""
+    _, _, rest = entity_key.partition(":")
+    kind, separator, name = rest.partition(":")
+    return (kind.replace("_", " "), name) if separator else ("", rest or entity_key)
 
 
 def provider_title(registry: Registry, name: str | None) -> str:

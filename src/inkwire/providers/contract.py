@@ -83,7 +83,7 @@ class RetryPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """Settings that make a source of this provider fit one known sender: something to start from."""
+    """Settings that make a source fit one known sender: something to start from."""
 
     #: Unique within the provider; a case with `recipe = NAME` is its sample.
     name: str

@@ -1,5 +1,6 @@
 """Reads JSON bodies strictly, and picks values out of them without trusting their shape. Pure."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,19 @@ import msgspec
 from inkwire.errors import Unparsable
 from inkwire.model.event import Term, TermKind
 
+#: The last word of a member's name tells what its value is: `order_id`, `orderId`, `email`.
+_LAST_WORD = re.compile(r"([A-Z]?[a-z]+|[A-Z]+)$")
+#: Longest end of a member's name that is looked at.
+_MAX_WORD = 16
+_TERM_KINDS = {
+    "id": TermKind.ID,
+    "guid": TermKind.ID,
+    "uuid": TermKind.ID,
+    "email": TermKind.EMAIL,
+    "name": TermKind.NAME,
+    "number": TermKind.NUMBER,
+    "phone": TermKind.NUMBER,
+}
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 MAX_TERM = 200
@@ -58,6 +72,12 @@ def objects_at(value: Any, *path: str) -> Iterator[dict[str, Any]]:
         yield from (item for item in found if isinstance(item, dict))
 
 
+def term_kind(member: str) -> TermKind | None:
+    """The kind of search term that a member of this name holds, if its name tells: `order_id`."""
+    word = _LAST_WORD.search(member[-_MAX_WORD:])
+    return _TERM_KINDS.get(word[0].lower()) if word else None
+
+
 class Terms:
     """Collects search terms: normalised, without repeats, bounded."""
 
@@ -84,7 +104,7 @@ def fold(text: str) -> str:
     Characters that no store takes as text (lone surrogates, NUL) become `?`.
     """
     clean = text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "?")
-    return " ".join(clean.lower().split())[:MAX_TERM]
+    return " ".join(clean.lower().split())[:MAX_TERM].rstrip()
 
 
 def event_type(provider: str, name: str | None) -> str:

@@ -1,12 +1,11 @@
-"""Checks a source's settings and secrets against the fields its provider describes. Pure."""
+"""Checks a source's settings against the fields that its provider describes. Pure."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from inkwire.errors import InvalidInput
 from inkwire.model.source import SettingValue
-from inkwire.providers.contract import SecretField, SettingField, SettingKind, Settings
+from inkwire.providers.contract import SettingField, SettingKind, Settings
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off", ""})
@@ -37,27 +36,6 @@ def check_settings(fields: Iterable[SettingField], given: Mapping[str, Any]) -> 
     if wrong:
         raise InvalidInput(fields=wrong)
     return checked
-
-
-def check_secret(field: SecretField, text: str) -> bytes:
-    """The value of a secret as it was entered, blanks around it dropped: what `Secret` holds.
-
-    Raises InvalidInput that says what is wrong and never holds the text itself.
-    """
-    value = text.strip()
-    wrong = ""
-    if not field.min_length <= len(value) <= field.max_length:
-        wrong = (
-            f"must have {field.min_length} to {field.max_length} characters, not {len(value)}; "
-            "copy it again in full"
-        )
-    elif not value.isprintable():
-        wrong = "holds a line break or another control character; copy it again"
-    elif field.pattern and not re.fullmatch(field.pattern, value, re.ASCII):
-        wrong = field.pattern_help or "is not in the form that this vendor's secrets have"
-    if wrong:
-        raise InvalidInput(fields={f"secrets.{field.role}": wrong})
-    return value.encode("utf-8")
 
 
 class _Wrong:

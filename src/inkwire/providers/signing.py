@@ -62,18 +62,15 @@ def one_header(request: InboundRequest, *names: bytes) -> bytes | Refused:
         values = request.values(name)
         if not values:
             continue
-        shown = name.decode("ascii")
-        if len(values) > 1:
-            return Refused(
-                reason=Reason.MALFORMED, detail=f"The header {shown} is there {len(values)} times."
-            )
         value = values[0]
-        if not value or len(value) > MAX_HEADER or not value.isascii():
-            return Refused(
-                reason=Reason.MALFORMED,
-                detail=f"The header {shown} is empty, over {MAX_HEADER} bytes or not ASCII.",
-            )
-        return value
+        if len(values) == 1 and value and len(value) <= MAX_HEADER and value.isascii():
+            return value
+        wrong = f"empty, over {MAX_HEADER} bytes or not ASCII"
+        if len(values) > 1:
+            wrong = f"there {len(values)} times"
+        return Refused(
+            reason=Reason.MALFORMED, detail=f"The header {name.decode('ascii')} is {wrong}."
+        )
     return Refused(
         reason=Reason.MISSING_HEADER, detail=f"The header {names[0].decode('ascii')} is missing."
     )

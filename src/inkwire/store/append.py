@@ -1,7 +1,7 @@
 """One transaction for a batch of sealed intakes: the store's hottest path."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -11,7 +11,7 @@ from inkwire.providers.payload import fold
 from inkwire.store import schema
 from inkwire.store.contract import EVENT
 from inkwire.store.database import Database, Row
-from inkwire.store.dedupe import Claim, Outcome, first_claims, settle
+from inkwire.store.dedupe import NEW, Candidate, Claim, Outcome, first_claims, settle
 from inkwire.store.intake import EVENT_COLUMNS, HANDED_ON, RECEIPT_COLUMNS, Sealed, waits
 
 _BODY = RECEIPT_COLUMNS.index("body")
@@ -19,6 +19,8 @@ _TYPE = EVENT_COLUMNS.index("type")
 _ENTITY = EVENT_COLUMNS.index("entity_key")
 _QUARANTINE = "quarantine"
 _HELD = Outcome(EventState.QUARANTINED)
+#: What `_outcome_columns` gives for most events.
+_NEW_COLUMNS = (EventState.NEW.value, None, False, None, None)
 
 
 class Appender:
@@ -32,39 +34,28 @@ class Appender:
 
     def append(self, batch: Sequence[Sealed]) -> list[Stored]:
         """Commits all of the batch. Raises StoreError, and what binding a value raises."""
+        accepted: list[Candidate] = []
+        for item in batch:
+            if item.quarantine_key is None:
+                accepted += item.candidates
+        held = [item for item in batch if item.quarantine_key is not None]
         with self._database.writing() as conn:
-            kept = self._keepable(conn, batch)
-            candidates = [
-                candidate
-                for item in batch
-                if item.quarantine_key is None
-                for candidate in item.candidates
-            ]
-            claims = first_claims(candidates) | {
-                item.quarantine_key: _quarantine_claim(item, item.quarantine_key)
-                for item in reversed(kept)
-                if item.quarantine_key is not None
-            }
-            existing = self._database.claim(conn, claims)
-            settled = settle(candidates, existing, self._window_us)
-            decided = iter(settled.outcomes)
-            outcomes = [
-                [next(decided) for _ in item.candidates]
-                if item.quarantine_key is None
-                else [_HELD] * len(item.candidates)
-                for item in batch
-            ]
-            fresh = _fresh(kept, claims, existing)
-            self._write(conn, batch, outcomes, fresh)
+            claims = first_claims(accepted)
+            holds = self._holds(conn, held) if held else {}
+            existing = self._database.claim(conn, claims | holds)
+            settled = settle(accepted, existing, self._window_us)
+            outcomes = _by_intake(batch, settled.outcomes)
+            kept = [_is_kept(item, holds, existing) for item in batch]
+            self._write(conn, batch, outcomes, kept)
             self.renew(conn, settled.renewed)
             self._database.bump(conn, EVENT)
         return [
             Stored(
                 receipt_id=item.intake.receipt_id,
-                states=tuple(outcome.state for outcome in some),
-                kept=id(item) in fresh,
+                states=tuple([outcome.state for outcome in some]),
+                kept=keep,
             )
-            for item, some in zip(batch, outcomes, strict=True)
+            for item, some, keep in zip(batch, outcomes, kept, strict=True)
         ]
 
     def renew(self, conn: sa.Connection, claims: Sequence[Claim]) -> None:
@@ -81,30 +72,28 @@ class Appender:
                 )
             )
 
-    def _keepable(self, conn: sa.Connection, batch: Sequence[Sealed]) -> list[Sealed]:
-        """The batch without quarantined requests of a source whose quarantine is full."""
-        wanted = Counter(item.intake.source_id for item in batch if item.quarantine_key is not None)
+    def _holds(self, conn: sa.Connection, held: Sequence[Sealed]) -> dict[bytes, Claim]:
+        """The keys of the quarantined requests that there is room for, first come first."""
+        wanted = Counter(item.intake.source_id for item in held)
         room = {
             source_id: self._quarantine_rows - self._quarantined(conn, source_id)
             for source_id in wanted
         }
-        kept = []
-        for item in batch:
-            if item.quarantine_key is not None:
-                room[item.intake.source_id] -= 1
-                if room[item.intake.source_id] < 0:
-                    continue
-            kept.append(item)
-        return kept
+        holds: dict[bytes, Claim] = {}
+        for item in held:
+            key, source_id = item.quarantine_key, item.intake.source_id
+            if key is not None and key not in holds and room[source_id] > 0:
+                room[source_id] -= 1
+                holds[key] = Claim(
+                    key, _QUARANTINE, item.intake.receipt_id, item.body_hash, item.received_us
+                )
+        return holds
 
     def _quarantined(self, conn: sa.Connection, source_id: str) -> int:
         table = schema.receipts
         some = (
             sa.select(table.c.id)
-            .where(
-                table.c.source_id == source_id,
-                schema.IS_QUARANTINED,
-            )
+            .where(table.c.source_id == source_id, schema.IS_QUARANTINED)
             .limit(self._quarantine_rows)
             .subquery()
         )
@@ -115,23 +104,24 @@ class Appender:
         conn: sa.Connection,
         batch: Sequence[Sealed],
         outcomes: Sequence[Sequence[Outcome]],
-        fresh: set[int],
+        kept: Sequence[bool],
     ) -> None:
         receipts: list[Row] = []
         events: list[Row] = []
         idle: list[Row] = []
-        for item, some in zip(batch, outcomes, strict=True):
-            if id(item) not in fresh:
+        for item, some, keep in zip(batch, outcomes, kept, strict=True):
+            if not keep:
                 continue
             receipts.append(_receipt_row(item, some))
             for at, outcome in enumerate(some):
-                whole = item.events[at] + _outcome_columns(item, outcome, at)
-                events.append(whole)
+                row = item.events[at] + _outcome_columns(item, outcome, at)
+                events.append(row)
                 if outcome.state not in HANDED_ON:
-                    idle.append(whole)
+                    idle.append(row)
         self._database.insert(conn, "receipts", RECEIPT_COLUMNS, receipts)
         self._database.insert(conn, "events", EVENT_COLUMNS, events)
-        self._make_findable(conn, idle)
+        if idle:
+            self._make_findable(conn, idle)
 
     def _make_findable(self, conn: sa.Connection, idle: Sequence[Row]) -> None:
         """Dispatch never sees these events, so their type and entity are noted here."""
@@ -143,33 +133,40 @@ class Appender:
         self._database.add_missing(conn, "terms", ("value", "event_id", "kind"), sorted(entities))
 
 
-def _quarantine_claim(item: Sealed, key: bytes) -> Claim:
-    return Claim(key, _QUARANTINE, item.intake.receipt_id, item.body_hash, item.received_us)
+def _by_intake(batch: Sequence[Sealed], outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:
+    """The outcomes of the accepted candidates, dealt out to their intakes."""
+    dealt: list[Sequence[Outcome]] = []
+    at = 0
+    for item in batch:
+        count = len(item.candidates)
+        if item.quarantine_key is None:
+            dealt.append(outcomes[at : at + count])
+            at += count
+        else:
+            dealt.append([_HELD] * count)
+    return dealt
 
 
-def _fresh(
-    kept: Sequence[Sealed], claims: dict[bytes, Claim], existing: dict[bytes, Claim]
-) -> set[int]:
-    """Which intakes are written: a replay of a request that is held already is not."""
-    return {
-        id(item)
-        for item in kept
-        if item.quarantine_key is None
-        or (
-            item.quarantine_key not in existing
-            and claims[item.quarantine_key].event_id == item.intake.receipt_id
-        )
-    }
+def _is_kept(item: Sealed, holds: Mapping[bytes, Claim], existing: Mapping[bytes, Claim]) -> bool:
+    """A quarantined request is written if it holds its key: no replay, and room for it."""
+    key = item.quarantine_key
+    if key is None:
+        return True
+    hold = holds.get(key)
+    return hold is not None and hold.event_id == item.intake.receipt_id and key not in existing
 
 
 def _receipt_row(item: Sealed, outcomes: Sequence[Outcome]) -> Row:
     """Without the body if the first of the same key and content holds it."""
-    if outcomes and all(outcome.exact for outcome in outcomes):
-        return (*item.receipt[:_BODY], None, None)
-    return item.receipt
+    for outcome in outcomes:
+        if not outcome.exact:
+            return item.receipt
+    return (*item.receipt[:_BODY], None, None) if outcomes else item.receipt
 
 
 def _outcome_columns(item: Sealed, outcome: Outcome, at: int) -> Row:
+    if outcome is NEW:
+        return _NEW_COLUMNS
     held = outcome.state is EventState.QUARANTINED
     return (
         outcome.state.value,

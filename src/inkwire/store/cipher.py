@@ -18,6 +18,8 @@ from inkwire.store.keys import ID_BYTES, Keyring
 
 NONCE = 12
 KEY = 32
+#: Bytes of a dedupe key: 128 bits are enough against chance, and small rows keep the table fast.
+KEY_HASH = 16
 _VERSION = b"\x01"
 _HEAD = 1 + ID_BYTES
 
@@ -91,14 +93,14 @@ class HubHash:
         return hmac.digest(self._key, b"body\x00" + body, "sha256")
 
     def event(self, source_id: str, kind: str, key: bytes, *, test: bool) -> bytes:
-        """A dedupe key (32 bytes). Test events share none with real ones."""
+        """A dedupe key (16 bytes). Test events share none with real ones."""
         head = f"event\x00{source_id}\x00{kind}\x00{'test' if test else ''}\x00"
-        return hmac.digest(self._key, head.encode() + key, "sha256")
+        return hmac.digest(self._key, head.encode() + key, "sha256")[:KEY_HASH]
 
     def quarantined(self, source_id: str, body_hash: bytes, signed_at: int | None) -> bytes:
-        """The key of a quarantined request: the same body, signed at the same microsecond."""
+        """The dedupe key of a quarantined request: the same body, signed at the same microsecond."""
         head = f"quarantine\x00{source_id}\x00{signed_at}\x00"
-        return hmac.digest(self._key, head.encode() + body_hash, "sha256")
+        return hmac.digest(self._key, head.encode() + body_hash, "sha256")[:KEY_HASH]
 
 
 def _open(key: AESGCM, value: bytes, where: bytes) -> bytes:

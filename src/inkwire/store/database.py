@@ -106,8 +106,3 @@ class Database(ABC):
                 "run `inkwire migrate`."
             )
         return found
-
-
-def placeholders(count: int, mark: str) -> str:
-    """`?,?,?`"""
-    return ",".join([mark] * count)

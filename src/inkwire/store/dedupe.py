@@ -9,14 +9,13 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from inkwire.model.event import DedupeKind, EventState
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A row of the dedupe table: who came first with a key."""
+class Claim(NamedTuple):
+    """A row of the dedupe table, in column order: who came first with a key."""
 
     key: bytes
     kind: str
@@ -26,16 +25,14 @@ class Claim:
     first_seen_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An event that asks for its key, with the state it gets if the key is free."""
 
     claim: Claim
     state: EventState
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a candidate."""
 
     state: EventState
@@ -45,8 +42,11 @@ class Outcome:
     exact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+#: The outcome of most events, made once.
+NEW = Outcome(EventState.NEW)
+
+
+class Settled(NamedTuple):
     """Outcomes in the candidates' order, and the rows whose window starts anew."""
 
     outcomes: list[Outcome]
@@ -81,15 +81,19 @@ def settle(
         first = known.get(claim.key)
         if first is None:
             known[claim.key] = claim
-            outcomes.append(Outcome(candidate.state))
+            outcomes.append(_first(candidate.state))
         elif claim.kind == DedupeKind.HARD:
             outcomes.append(_repeat_of_id(candidate, first))
         elif claim.first_seen_at - first.first_seen_at <= window_us:
             outcomes.append(_repeat_of_content(candidate, first))
         else:
             known[claim.key] = renewed[claim.key] = claim
-            outcomes.append(Outcome(candidate.state))
+            outcomes.append(_first(candidate.state))
     return Settled(outcomes, list(renewed.values()))
+
+
+def _first(state: EventState) -> Outcome:
+    return NEW if state is EventState.NEW else Outcome(state)
 
 
 def _repeat_of_id(candidate: Candidate, first: Claim) -> Outcome:

@@ -14,7 +14,7 @@ from inkwire.clock import to_micros
 from inkwire.model.event import EventState
 from inkwire.model.receipt import Intake, IntakeEvent, ReceiptState
 from inkwire.model.request import Headers
-from inkwire.store.cipher import KEY, NONCE, Cipher, DataKey, HubHash, place
+from inkwire.store.cipher import KEY, NONCE, Cipher, DataKey, HubHash
 from inkwire.store.dedupe import Candidate, Claim
 
 #: Columns that `Sealed.receipt` and `Sealed.events` hold, in order.
@@ -59,6 +59,8 @@ EVENT_COLUMNS = (
     "dispatched_at",
     "release_as",
 )
+_KIND = EVENT_COLUMNS.index("dedupe_kind")
+_KEY = EVENT_COLUMNS.index("dedupe_key")
 #: Bytes that rows, indexes and keys take beside the sealed parts, roughly.
 _OVERHEAD = 512
 MAX_TEXT = 2048
@@ -81,9 +83,12 @@ def decode_headers(value: bytes) -> Headers:
     return headers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sealed:
-    """An intake as rows, but for what only the dedupe table can tell."""
+    """An intake as rows, but for what only the dedupe table can tell. Nobody changes it.
+
+    Not frozen: building a frozen one costs as much as encrypting a body.
+    """
 
     intake: Intake
     size: int
@@ -92,64 +97,71 @@ class Sealed:
     #: RECEIPT_COLUMNS, all of them.
     receipt: tuple[Any, ...] = field(repr=False)
     #: EVENT_COLUMNS up to `test`.
-    events: tuple[tuple[Any, ...], ...] = field(repr=False)
-    candidates: tuple[Candidate, ...] = field(repr=False)
+    events: list[tuple[Any, ...]] = field(repr=False)
+    candidates: list[Candidate] = field(repr=False)
     #: Of a quarantined request.
-    quarantine_key: bytes | None = field(default=None, repr=False)
+    quarantine_key: bytes | None = field(repr=False)
 
 
 def seal(intake: Intake, cipher: Cipher, hashes: HubHash) -> Sealed:
     """The rows of an intake. Raises CipherError."""
     received_us = to_micros(intake.received_at)
+    signed_at = intake.proof.signed_at
+    signed_us = None if signed_at is None else to_micros(signed_at)
     body_hash = hashes.body(intake.body)
-    receipt = _receipt_row(intake, cipher, body_hash, received_us)
-    keys = [
-        hashes.event(
-            intake.source_id,
-            event.parsed.dedupe_kind.value,
-            event.parsed.dedupe_key,
-            test=event.parsed.test,
-        )
-        for event in intake.events
-    ]
-    quarantine_key = None
-    if intake.quarantine is not None:
-        quarantine_key = hashes.quarantined(intake.source_id, body_hash, receipt[13])
+    data_key, headers, body, canonical = _seal_parts(intake, cipher)
+    events, candidates = [], []
+    for position, event in enumerate(intake.events):
+        row = _event_row(intake, position, event, hashes, received_us)
+        events.append(row)
+        claim = Claim(row[_KEY], row[_KIND], event.id, body_hash, received_us)
+        candidates.append(Candidate(claim, event.state))
     return Sealed(
-        intake=intake,
-        size=len(intake.body) + len(receipt[16]) + _OVERHEAD,
-        received_us=received_us,
-        body_hash=body_hash,
-        receipt=receipt,
-        events=tuple(
-            _event_row(intake, position, event, key, received_us)
-            for position, (event, key) in enumerate(zip(intake.events, keys, strict=True))
+        intake,
+        len(body) + len(headers) + _OVERHEAD,
+        received_us,
+        body_hash,
+        (
+            *_request_columns(intake, received_us, body_hash, signed_us),
+            data_key,
+            headers,
+            body,
+            canonical,
         ),
-        candidates=tuple(
-            Candidate(
-                Claim(key, event.parsed.dedupe_kind.value, event.id, body_hash, received_us),
-                event.state,
-            )
-            for event, key in zip(intake.events, keys, strict=True)
-        ),
-        quarantine_key=quarantine_key,
+        events,
+        candidates,
+        None
+        if intake.quarantine is None
+        else hashes.quarantined(intake.source_id, body_hash, signed_us),
     )
 
 
-def _receipt_row(
-    intake: Intake, cipher: Cipher, body_hash: bytes, received_us: int
-) -> tuple[Any, ...]:
-    proof = intake.proof
+def _seal_parts(intake: Intake, cipher: Cipher) -> tuple[bytes, bytes, bytes, bytes | None]:
+    """Wrapped data key, and headers, body and canonical text sealed under it."""
     drawn = os.urandom(KEY + 4 * NONCE)
-    data_key = drawn[:KEY]
-    nonces = [drawn[at : at + NONCE] for at in range(KEY, len(drawn), NONCE)]
-    row = intake.receipt_id
-    aes = DataKey(data_key)
+    row = f"receipts\x00{intake.receipt_id}\x00"
+    key = DataKey(drawn[:KEY])
+    canonical = intake.proof.canonical
     return (
-        row,
+        cipher.wrap_with(drawn[32:44], drawn[:KEY], f"{row}data_key".encode()),
+        key.seal(drawn[44:56], _encode_headers(intake.headers), f"{row}headers".encode()),
+        key.seal(drawn[56:68], intake.body, f"{row}body".encode()),
+        None
+        if canonical is None
+        else key.seal(drawn[68:80], canonical, f"{row}canonical".encode()),
+    )
+
+
+def _request_columns(
+    intake: Intake, received_us: int, body_hash: bytes, signed_us: int | None
+) -> tuple[Any, ...]:
+    proof, quarantine = intake.proof, intake.quarantine
+    state = ReceiptState.ACCEPTED if quarantine is None else ReceiptState.QUARANTINED
+    return (
+        intake.receipt_id,
         intake.source_id,
         intake.provider,
-        (ReceiptState.QUARANTINED if intake.quarantine else ReceiptState.ACCEPTED).value,
+        state.value,
         received_us,
         clean(intake.remote, MAX_NAME),
         clean(intake.method, MAX_NAME),
@@ -159,21 +171,16 @@ def _receipt_row(
         body_hash,
         clean(proof.secret_id, MAX_NAME),
         proof.matched_on.value,
-        None if proof.signed_at is None else to_micros(proof.signed_at),
-        None if intake.quarantine is None else intake.quarantine.value,
-        cipher.wrap_with(nonces[0], data_key, place("receipts", row, "data_key")),
-        aes.seal(nonces[1], _encode_headers(intake.headers), place("receipts", row, "headers")),
-        aes.seal(nonces[2], intake.body, place("receipts", row, "body")),
-        None
-        if proof.canonical is None
-        else aes.seal(nonces[3], proof.canonical, place("receipts", row, "canonical")),
+        signed_us,
+        None if quarantine is None else quarantine.value,
     )
 
 
 def _event_row(
-    intake: Intake, position: int, event: IntakeEvent, key: bytes, received_us: int
+    intake: Intake, position: int, event: IntakeEvent, hashes: HubHash, received_us: int
 ) -> tuple[Any, ...]:
     parsed = event.parsed
+    kind = parsed.dedupe_kind.value
     return (
         event.id,
         intake.receipt_id,
@@ -185,8 +192,8 @@ def _event_row(
         received_us,
         None if parsed.occurred_at is None else to_micros(parsed.occurred_at),
         None if parsed.entity_key is None else clean(parsed.entity_key, MAX_NAME),
-        parsed.dedupe_kind.value,
-        key,
+        kind,
+        hashes.event(intake.source_id, kind, parsed.dedupe_key, test=parsed.test),
         parsed.test,
     )
 

@@ -1,9 +1,6 @@
 """Opens and migrates the store that the settings name."""
 
-import fcntl
-import os
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +8,7 @@ import sqlalchemy as sa
 
 from inkwire.clock import Clock
 from inkwire.config import Settings
-from inkwire.errors import ConfigError, StoreError, StoreOutdated
+from inkwire.errors import ConfigError, StoreOutdated
 from inkwire.ids import Ids
 from inkwire.store.access import SqlAccess
 from inkwire.store.cipher import Cipher
@@ -19,10 +16,10 @@ from inkwire.store.contract import Access, Dispatch, Events, Inbound, Sources, S
 from inkwire.store.database import Database
 from inkwire.store.dispatch import SqlDispatch
 from inkwire.store.events import SqlEvents
-from inkwire.store.faults import FAULTS, store_error
 from inkwire.store.idtime import IdTime
 from inkwire.store.inbound import SqlInbound
 from inkwire.store.keys import load_keyring
+from inkwire.store.postgres import PostgresDatabase
 from inkwire.store.rewrap import Rewrapper
 from inkwire.store.seals import Seals, sealed_hub_key
 from inkwire.store.sources import SqlSources
@@ -130,6 +127,8 @@ def _open_database(settings: Settings) -> Database:
         path = Path(url.database)
         _make_folder(path.parent)
         return SqliteDatabase(path)
+    if backend in ("postgresql", "postgres"):
+        return PostgresDatabase(url)
     raise _wrong_url()
 
 

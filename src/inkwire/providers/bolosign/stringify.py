@@ -23,7 +23,7 @@ from inkwire.errors import Unparsable
 MAX_BYTES = 1 << 20
 #: So are texts of more tokens (strings, numbers, literals, punctuation): 20 to 50 ms of work.
 MAX_TOKENS = 20_000
-#: And deeper nesting. Node 24 overflows its stack, and so refuses, from about 4,450 on.
+#: And deeper nesting. Node 24 overflows its stack, and so refuses, at about 4,450, or earlier.
 MAX_DEPTH = 4_400
 
 #: JSON's blanks: fewer than what Python strips by default.

@@ -59,7 +59,7 @@ _SCHEME = (
 )
 #: Largest body in bytes whose escaped form is tried: Box's are a few KiB, and this is work that
 #: anybody can ask for.
-_MAX_ESCAPED = 256 * 1024
+_MAX_ESCAPED = 64 * 1024
 _NON_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 _HINTS = {

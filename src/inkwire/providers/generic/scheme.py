@@ -1,4 +1,4 @@
-"""HMAC-SHA256 in the many ways senders put it: what is signed, and where the signature stands. Pure.
+"""HMAC-SHA256 in the ways senders put it: what is signed, where the signature stands. Pure.
 
 A signature's value is a list of parts (often one). Parts that start with the prefix are signatures,
 and one that is right is enough: senders list several while a key is changed. No setting leaves the
@@ -56,7 +56,7 @@ def digests_of(parts: Sequence[bytes], settings: Settings) -> list[bytes] | Refu
 
 def stamp_of(
     request: InboundRequest, parts: Sequence[bytes], settings: Settings
-) -> bytes | None | Refused:
+) -> bytes | Refused | None:
     """The time as it was sent; None if this scheme signs none."""
     if settings["content"] == "body":
         return None
@@ -106,25 +106,46 @@ def signed_request(
         (str(settings["signature_in"]), name, str(settings["signature_separator"]).join(parts))
     )
     own = [(name, value) for where, name, value in placed if where == "header"]
-    if not all(f"{name}{value}".isascii() for name, value in own):
-        raise InvalidInput("Names and prefixes of headers must be ASCII; correct the settings.")
+    if not all(name and f"{name}{value}".isascii() for name, value in (*headers, *own)):
+        raise InvalidInput(
+            "Headers must have a name, and they and what they hold must be ASCII; correct the "
+            "names, prefixes and places in the settings."
+        )
     query = [f"{quote(name)}={quote(value)}" for where, name, value in placed if where == "query"]
     return SignedRequest(headers=(*headers, *own), body=body, query="&".join(query))
 
 
 def _numbered(request: InboundRequest, name: str) -> list[str]:
+    """The names that a name with a star stands for in this request; else the name alone."""
     if not name.endswith(_ANY_NUMBER):
         return [name]
-    start = name[:-1].lower().encode()
-    found = {
-        key.decode("ascii"): None
-        for key, _ in request.headers
-        if key.startswith(start) and key[len(start) :].isdigit()
-    }
-    return list(found)[:_MAX_PARTS] or [name]
+    start = _header_name(name[:-1])
+    found = [key for key, _ in request.headers if key.startswith(start)]
+    numbered = [key.decode("ascii") for key in found if key[len(start) :].isdigit()]
+    return list(dict.fromkeys(numbered))[:_MAX_PARTS] or [name]
+
+
+def _header_name(name: str) -> bytes:
+    return name.lower().encode("ascii", "replace")
 
 
 def _value(request: InboundRequest, where: str, name: str) -> bytes | Refused:
+    """The one value of a header or of a parameter of the URL."""
     if where == "header":
-        return one_header(request, name.lower().encode("ascii", "replace"))
-    ...
+        return one_header(request, _header_name(name))
+    wanted = name.encode()
+    pairs = [pair.partition(b"=") for pair in request.query.split(b"&")]
+    # A plus stays a plus, unlike in forms: base64 has it.
+    values = [unquote_to_bytes(value) for key, _, value in pairs if unquote_to_bytes(key) == wanted]
+    if not values:
+        return Refused(
+            reason=Reason.MISSING_HEADER, detail=f"The URL has no parameter {name or 'of no name'}."
+        )
+    value = values[0]
+    if len(values) > 1 or not value or len(value) > MAX_HEADER or not value.isascii():
+        return Refused(
+            reason=Reason.MALFORMED,
+            detail=f"The parameter {name} is there {len(values)} times, or it is empty, "
+            f"over {MAX_HEADER} bytes or not ASCII.",
+        )
+    return value

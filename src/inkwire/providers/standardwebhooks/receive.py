@@ -6,7 +6,6 @@ while a secret is rotated. Asymmetric ones (`v1a`) and unknown versions are pass
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -26,7 +25,15 @@ from inkwire.providers.contract import (
     SettingKind,
     Settings,
 )
-from inkwire.providers.payload import Terms, decode_json, dig, entity_key, event_type, text_at
+from inkwire.providers.payload import (
+    Terms,
+    decode_json,
+    dig,
+    entity_key,
+    event_type,
+    term_kind,
+    text_at,
+)
 from inkwire.providers.signing import (
     by_role,
     first_of,
@@ -48,16 +55,6 @@ _TIMESTAMP = (b"webhook-timestamp", b"svix-timestamp")
 _SIGNATURE = (b"webhook-signature", b"svix-signature")
 #: Digits of a Unix time in seconds that a datetime can hold.
 _MAX_STAMP = 11
-#: Members of `data` that an event is found by: the last word of `order_id` or `orderId` tells.
-_TERM_KINDS = {
-    "id": TermKind.ID,
-    "email": TermKind.EMAIL,
-    "name": TermKind.NAME,
-    "number": TermKind.NUMBER,
-    "phone": TermKind.NUMBER,
-}
-_LAST_WORD = re.compile(r"([A-Z]?[a-z]+|[A-Z]+)$")
-_MAX_WORD = 16
 #: Most members of `data` that are looked at.
 _MAX_MEMBERS = 200
 
@@ -276,9 +273,7 @@ def _findable(payload: Any) -> list[tuple[TermKind, str]]:
         return []
     found = []
     for name in islice(members, _MAX_MEMBERS):
-        word = _LAST_WORD.search(name[-_MAX_WORD:])
-        kind = _TERM_KINDS.get(word[0].lower()) if word else None
-        value = text_at(members, name)
+        kind, value = term_kind(name), text_at(members, name)
         if kind and value:
             found.append((kind, value))
     return found

@@ -1,0 +1,79 @@
+"""The web process under test: `inkwire web` itself, or with one part exchanged.
+
+`full` is the product. `control` answers as soon as the request is verified, parsed and encrypted:
+only the commit is replaced by an immediate yes. `slow-commit` adds 5 ms to each transaction.
+Prints its address as JSON once it listens.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import time
+
+import inkwire.ingest.endpoint as endpoint
+from inkwire.cli.processes import run_web
+from inkwire.config import load_settings
+from inkwire.ingest.group_commit import GroupCommit
+from inkwire.model.receipt import Stored
+
+
+class ImmediateYes:
+    """The control: nothing is stored."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def start(self):
+        self.loop = asyncio.get_running_loop()
+
+    def put(self, sealed):
+        future = self.loop.create_future()
+        intake = sealed.intake
+        states = tuple([event.state for event in intake.events])
+        future.set_result(Stored(receipt_id=intake.receipt_id, states=states))
+        return future
+
+    async def stop(self, *, grace_s):
+        pass
+
+
+class SlowInbound:
+    """Each transaction takes 5 ms more, as on a slow disk."""
+
+    def __init__(self, inbound):
+        self.inbound = inbound
+
+    def append(self, batch):
+        outcomes = self.inbound.append(batch)
+        time.sleep(0.005)
+        return outcomes
+
+
+class SlowCommit(GroupCommit):
+    """Group commit over a slow disk."""
+
+    def __init__(self, inbound, **settings):
+        super().__init__(SlowInbound(inbound), **settings)
+
+
+VARIANTS = {"full": GroupCommit, "control": ImmediateYes, "slow-commit": SlowCommit}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("variant", choices=VARIANTS)
+    parser.add_argument("--cpu", type=int, default=None, help="core to stay on")
+    options = parser.parse_args()
+    if options.cpu is not None:
+        os.sched_setaffinity(0, {options.cpu})
+    endpoint.GroupCommit = VARIANTS[options.variant]
+    run_web(
+        load_settings(port=0, log_level="warning"),
+        lifeline_fd=None,
+        say=lambda **facts: print(json.dumps(facts), flush=True),
+    )
+
+
+if __name__ == "__main__":
+    main()

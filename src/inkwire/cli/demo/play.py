@@ -1,0 +1,250 @@
+"""Plays the demo: sends the acts one after the other, and compares what came of them."""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from inkwire.access.gate import CLI
+from inkwire.cli.demo import acts
+from inkwire.cli.demo.acts import Shot
+from inkwire.cli.demo.oracle import Oracle, Outcome, Tally
+from inkwire.cli.demo.stage import Stage, stage
+from inkwire.cli.outgoing import Answer, post, session
+from inkwire.model.event import EventState
+from inkwire.model.source import Secret
+from inkwire.store.contract import MAX_PAGE, EventQuery, RejectionQuery
+
+if TYPE_CHECKING:
+    from inkwire.cli.demo.stage import Actor
+
+#: Seconds that a rotated-out key still counts; all of the act must fit in.
+OVERLAP_S = 5
+#: Seconds in which a changed source is in effect in every process (it should take a tenth).
+IN_EFFECT_S = 1.2
+#: Seconds that the worker and the rejected log get to catch up.
+SETTLE_S = 8.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """One request that was sent, what must come of it, and what the hub said."""
+
+    shot: Shot
+    outcome: Outcome
+    answer: Answer
+
+    @property
+    def problem(self) -> str:
+        """What is not as it must be: the answer, or what comes of the act; empty if all is."""
+        what = f"{self.shot.act.title}, {self.shot.source_id}"
+        if self.answer.status != self.outcome.status:
+            return f"{what}: must be answered {self.outcome.status}, came: {self.answer.line}"
+        if not self.shot.act.fits(self.outcome):
+            states = ", ".join(self.outcome.states) or str(self.outcome.reason)
+            return f"{what}: by its provider's own code this is {self.outcome.status}, {states}"
+        return ""
+
+
+@dataclass(kw_only=True, slots=True)
+class Play:
+    """Everything that was sent, and what the store holds now."""
+
+    oracle: Oracle = field(default_factory=Oracle)
+    sent: list[Sent] = field(default_factory=list)
+    stored: dict[str, Tally] = field(default_factory=dict)
+    #: Events that the worker has not handed on.
+    waiting: int = 0
+    seconds: float = 0.0
+
+    def differences(self) -> list[str]:
+        """Every way in which the hub is not as it must be, in words."""
+        wrong = [one.problem for one in self.sent if one.problem]
+        return wrong + self.unsettled()
+
+    def unsettled(self) -> list[str]:
+        """What the store does not hold as it must, or not yet."""
+        wrong = [
+            f"{source_id}: the store must hold {_counted(tally)}, "
+            f"it holds {_counted(self.stored.get(source_id, Tally()))}"
+            for source_id, tally in sorted(self.oracle.tallies.items())
+            if self.stored.get(source_id) != tally
+        ]
+        if self.waiting:
+            wrong.append(f"the worker has not handed on {self.waiting} events")
+        return wrong
+
+
+def perform(*, end: bool, port: int, folder: Path | None) -> bool:
+    """The whole demo; returns whether everything was as it must be.
+
+    Raises ConfigError for a folder that is not empty, InkwireError if the hub does not start.
+    """
+    from inkwire.cli.demo import report
+
+    out = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    with contextlib.suppress(KeyboardInterrupt):
+        started = time.monotonic()
+        out.print("[bold]Starting a hub on an empty folder …[/bold]")
+        with stage(port=port, folder=folder) as built:
+            play = asyncio.run(_play(built, out))
+            play.seconds = time.monotonic() - started
+            report.tables(out, built, play)
+            right = not play.differences()
+            report.farewell(out, built, play, stays=not end)
+            if not end:
+                built.process.wait()
+            return right
+    return True
+
+
+async def _play(built: Stage, out: Console) -> Play:
+    play = Play()
+    with _bar(out) as bar:
+        async with session(timeout_s=10) as client:
+            show = _Show(built=built, play=play, client=client, bar=bar)
+            await show.send(s for actor in built.actors for s in acts.samples(actor))
+            await show.send(s for actor in built.actors for s in acts.duplicates(actor))
+            old, ends_at = _rotate(built), time.monotonic() + OVERLAP_S
+            await show.wait("the rotated keys take effect", time.monotonic() + IN_EFFECT_S)
+            await show.send(_with_new_key(built))
+            await show.send(_with(acts.OLD_KEY, old))
+            now = built.hub.clock.now()
+            await show.send(
+                s for actor in built.actors for s in acts.forgeries(actor, play.oracle, now)
+            )
+            await show.send(acts.strayed(built.actors[0]))
+            await show.wait("the old keys end", ends_at + 0.1)
+            await show.send(_with(acts.ENDED_KEY, old))
+            await show.settle()
+    return play
+
+
+def _rotate(built: Stage) -> list[tuple["Actor", Secret]]:
+    """Gives every source a new key; returns the old ones, which count for a while yet."""
+    old = []
+    for actor in built.actors:
+        first, value = actor.secrets[0], actor.another_secret()
+        info, _ = built.hub.desk.rotate(
+            CLI, actor.source_id, role=first.role, value=value, overlap_s=OVERLAP_S
+        )
+        actor.rotated(
+            Secret(id="second", role=first.role, value=value.encode()),
+            old_ends_at=info.created_at + timedelta(seconds=OVERLAP_S),
+        )
+        old.append((actor, first))
+    return old
+
+
+def _with_new_key(built: Stage) -> Iterator[Shot]:
+    for actor in built.actors:
+        yield from acts.signed_with(acts.NEW_KEY, actor, actor.secrets[0])
+
+
+def _with(act: acts.Act, secrets: list[tuple["Actor", Secret]]) -> Iterator[Shot]:
+    for actor, secret in secrets:
+        yield from acts.signed_with(act, actor, secret)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Show:
+    """The sending, with a progress bar."""
+
+    built: Stage
+    play: Play
+    client: aiohttp.ClientSession
+    bar: Progress
+
+    async def send(self, shots: Iterable[Shot]) -> None:
+        """Sends each, act by act, and notes what must come of it."""
+        made: dict[str, list[Shot]] = {}
+        for shot in shots:
+            made.setdefault(shot.act.title, []).append(shot)
+        for title, same in made.items():
+            await self._send_all(same, self.bar.add_task(title, total=len(same)))
+
+    async def _send_all(self, shots: list[Shot], task: TaskID) -> None:
+        for shot in shots:
+            now = self.built.hub.clock.now()
+            request = shot.make(now)
+            if shot.act in (acts.OVERSIZED, acts.UNKNOWN):
+                outcome = Outcome(status=shot.act.status, reason=shot.act.reason)
+                self.play.oracle.note(shot.source_id, outcome)
+            else:
+                outcome = self.play.oracle.sent(shot.actor, request, now)
+            answer = await post(self.client, f"{self.built.url}/in/{shot.source_id}", request)
+            self.play.sent.append(Sent(shot=shot, outcome=outcome, answer=answer))
+            self.bar.advance(task)
+
+    async def wait(self, why: str, until: float) -> None:
+        """Waits, and says for what. `until`: monotonic seconds."""
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        task = self.bar.add_task(f"[dim]waiting until {why}[/dim]", total=None)
+        await asyncio.sleep(left)
+        self.bar.update(task, total=1, completed=1)
+
+    async def settle(self) -> None:
+        """Reads the store until it agrees with the oracle, or the patience ends."""
+        task = self.bar.add_task("comparing the store with what was sent", total=None)
+        give_up_at = time.monotonic() + SETTLE_S
+        while True:
+            await asyncio.to_thread(_read_store, self.built, self.play)
+            if not self.play.unsettled() or time.monotonic() > give_up_at:
+                break
+            await asyncio.sleep(0.1)
+        self.bar.update(task, total=1, completed=1)
+
+
+def _read_store(built: Stage, play: Play) -> None:
+    store = built.hub.store
+    for source_id in play.oracle.tallies:
+        refusals = store.events.rejections(RejectionQuery(source_id=source_id, limit=MAX_PAGE))
+        play.stored[source_id] = Tally(
+            states=Counter(_states(built, source_id)),
+            refusals=Counter(row.reason for row in refusals),
+        )
+    play.waiting = store.dispatch.backlog()
+
+
+def _states(built: Stage, source_id: str) -> Iterator[EventState]:
+    query = EventQuery(source_id=source_id, limit=MAX_PAGE)
+    while page := built.hub.store.events.page(query):
+        yield from (event.state for event in page)
+        query = EventQuery(source_id=source_id, limit=MAX_PAGE, before=page[-1].id)
+
+
+def _counted(tally: Tally) -> str:
+    parts = [f"{number} {state.value}" for state, number in sorted(tally.states.items())]
+    parts += [
+        f"{number} refused {reason.value}" for reason, number in sorted(tally.refusals.items())
+    ]
+    return ", ".join(parts) or "nothing"
+
+
+def _bar(out: Console) -> Progress:
+    return Progress(
+        TextColumn("  {task.description:<46}"),
+        BarColumn(bar_width=32),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=out,
+    )

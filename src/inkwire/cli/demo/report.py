@@ -1,0 +1,127 @@
+"""The demo's tables and its last words."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from inkwire.cli.demo.play import Play, Sent
+from inkwire.cli.demo.stage import Stage
+from inkwire.cli.output import style_of
+from inkwire.model.event import EventState
+from inkwire.model.verdict import Reason
+from inkwire.store.contract import RejectionQuery
+
+_REPEATS = (EventState.DUPLICATE, EventState.PROBABLE_DUPLICATE)
+
+
+def tables(out: Console, built: Stage, play: Play) -> None:
+    """What became of everything, by source; then what was not let in, and why."""
+    out.print()
+    out.print(_by_source(built, play))
+    out.print(_not_let_in(built, play))
+
+
+def _by_source(built: Stage, play: Play) -> Table:
+    columns = ("sent", "acknowledged", "events", "de-duplicated", "unparsable", "quarantined",
+               "refused", "typical answer")  # fmt: skip
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title="What became of it", title_justify="left")
+    grid.add_column("source")
+    for column in columns:
+        grid.add_column(column, justify="right")
+    for actor in built.actors:
+        sent = [one for one in play.sent if one.shot.source_id == actor.source_id]
+        held = play.stored[actor.source_id]
+        grid.add_row(
+            actor.source_id,
+            str(len(sent)),
+            str(sum(one.answer.ok for one in sent)),
+            str(held.states[EventState.NEW]),
+            str(sum(held.states[state] for state in _REPEATS)),
+            str(held.states[EventState.UNPARSABLE]),
+            str(held.states[EventState.QUARANTINED]),
+            str(held.refusals.total()),
+            f"{_median(one.answer.seconds for one in sent) * 1000:.1f} ms",
+        )
+    return grid
+
+
+def _not_let_in(built: Stage, play: Play) -> Table:
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title="What was not let in", title_justify="left")
+    for column in ("what was sent", "times", "answer", "why", "what the hub tells you to do"):
+        grid.add_column(column, overflow="fold", ratio=5 if column.startswith("what the") else None)
+    by_act: dict[str, list[Sent]] = {}
+    for one in play.sent:
+        if one.outcome.reason is not None:
+            by_act.setdefault(one.shot.act.title, []).append(one)
+    for title, sent in by_act.items():
+        held = sent[0].outcome.states != ()
+        reason = sent[0].outcome.reason
+        answers = Counter(one.answer.line for one in sent)
+        grid.add_row(
+            title,
+            str(len(sent)),
+            ", ".join(answers),
+            Text("quarantined" if held else str(reason and reason.value), style=_colour(held=held)),
+            _hint(built, sent[0], reason, held=held),
+        )
+    return grid
+
+
+def _colour(*, held: bool) -> str:
+    return style_of("quarantined" if held else "refused")
+
+
+def _hint(built: Stage, one: Sent, reason: Reason | None, *, held: bool) -> str:
+    """What the hub itself keeps as advice in its rejected log."""
+    if held:
+        return (
+            "Nothing is lost: the request waits with its body. Look at it in the console, or let "
+            "it in with `inkwire events release`."
+        )
+    query = RejectionQuery(source_id=one.shot.source_id, reason=reason, limit=1)
+    rows = built.hub.store.events.rejections(query)
+    return rows[0].hint if rows else ""
+
+
+def farewell(out: Console, built: Stage, play: Play, *, stays: bool) -> None:
+    """Whether all of it agrees, where to look at it, and what to try next."""
+    wrong = play.differences()
+    states = sum((tally.states for tally in play.stored.values()), Counter[EventState]())
+    out.print()
+    if wrong:
+        out.print(f"[bold red]{len(wrong)} things are not as they must be:[/bold red]")
+        for text in wrong:
+            out.print(f"  - {text}", markup=False, style="red")
+    else:
+        acknowledged = sum(one.answer.ok for one in play.sent)
+        out.print(
+            f"[bold green]The store agrees with what was sent:[/bold green] {len(play.sent)} "
+            f"requests, {acknowledged} acknowledged, {states[EventState.NEW]} new events, each "
+            f"handed on, {sum(states[state] for state in _REPEATS)} duplicates recognised. "
+            f"It took {play.seconds:.1f} s."
+        )
+    if not stays:
+        return
+    out.print()
+    out.print(f"  Console   [bold cyan]{built.console}[/bold cyan]")
+    out.print(f"  Sign in   [bold]{built.name}[/bold] / [bold]{built.password}[/bold]")
+    here = f"inkwire --data-dir {built.folder}"
+    target = f"{built.url}/in/{built.actors[0].source_id}"
+    name = built.actors[0].provider.name
+    out.print("\n  Try in another terminal:")
+    for line in (
+        f"{here} send {name} {target} --source {built.actors[0].source_id} --fresh",
+        f"{here} events tail",
+        f"{here} rejected list",
+    ):
+        out.print(f"    {line}", soft_wrap=True, style="dim", markup=False)
+    out.print("\n  The hub stays up. Ctrl-C ends it and clears its folder away.")
+
+
+def _median(values: Iterable[float]) -> float:
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2] if ordered else 0.0

@@ -1,0 +1,121 @@
+"""The rooms around a real SQLite store, with a clock that stands still."""
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from argon2.profiles import RFC_9106_LOW_MEMORY
+
+from fakes.acme import PROVIDER, SILENT, TWIN
+from inkwire.access.gate import Gate
+from inkwire.access.passwords import Passwords
+from inkwire.clock import ManualClock
+from inkwire.config import Settings, load_settings
+from inkwire.ids import SortableIds
+from inkwire.model.event import DedupeKind, EventState, ParsedEvent
+from inkwire.model.receipt import Intake, IntakeEvent
+from inkwire.model.verdict import Accepted, Reason
+from inkwire.providers.registry import Registry
+from inkwire.sources.desk import SourceDesk
+from inkwire.sources.inbox import Inbox
+from inkwire.store.contract import Store
+from inkwire.store.open import migrate, open_store
+
+START = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
+BASE_URL = "https://hooks.example.com"
+LARGEST = 1_000_000
+#: Hashes that cost next to nothing.
+CHEAP = Passwords(replace(RFC_9106_LOW_MEMORY, time_cost=1, memory_cost=8, parallelism=1))
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """Everything of one hub but its pages."""
+
+    settings: Settings
+    clock: ManualClock
+    ids: SortableIds
+    registry: Registry
+    store: Store
+    desk: SourceDesk
+    inbox: Inbox
+    gate: Gate
+
+    def receive(
+        self,
+        source_id: str = "acme-main",
+        *,
+        body: bytes = b'{"id":"1"}',
+        key: bytes = b"1",
+        event_type: str = "acme.made",
+        quarantine: Reason | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = ((b"authorization", b"Basic c2VjcmV0"),),
+    ) -> Intake:
+        """Stores one request with one event, as ingest would."""
+        parsed = ParsedEvent(
+            type=event_type, dedupe_key=key, dedupe_kind=DedupeKind.HARD, entity_key="acme:thing:1"
+        )
+        event = IntakeEvent(id=self.ids.new("evt"), parsed=parsed, state=EventState.NEW)
+        intake = Intake(
+            receipt_id=self.ids.new("rcp"),
+            source_id=source_id,
+            provider="acme",
+            received_at=self.clock.now(),
+            remote="192.0.2.1",
+            method="POST",
+            path=f"/in/{source_id}",
+            query=b"",
+            headers=headers,
+            body=body,
+            proof=Accepted(secret_id="sec_1"),
+            quarantine=quarantine,
+            events=(event,),
+        )
+        (stored,) = self.store.inbound.append([self.store.inbound.seal(intake)])
+        assert not isinstance(stored, Exception), stored
+        return intake
+
+
+@cache
+def _migrated() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="inkwire-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    migrate(load_settings(data_dir=folder))
+    return folder
+
+
+@contextmanager
+def open_rooms(folder: Path) -> Iterator[Rooms]:
+    """Rooms with an empty store in `folder`, which must not exist."""
+    shutil.copytree(_migrated(), folder)
+    settings = load_settings(data_dir=folder, max_body_bytes=LARGEST)
+    clock = ManualClock(START)
+    ids = SortableIds(clock)
+    store = open_store(settings, clock=clock, ids=ids)
+    registry = Registry([PROVIDER, SILENT, TWIN])
+    try:
+        yield Rooms(
+            settings=settings,
+            clock=clock,
+            ids=ids,
+            registry=registry,
+            store=store,
+            desk=SourceDesk(
+                store=store,
+                registry=registry,
+                clock=clock,
+                ids=ids,
+                base_url=BASE_URL,
+                max_body_bytes=LARGEST,
+            ),
+            inbox=Inbox(store=store, clock=clock, ids=ids),
+            gate=Gate(store=store, clock=clock, ids=ids, session_hours=12, passwords=CHEAP),
+        )
+    finally:
+        store.close()

@@ -1,0 +1,111 @@
+"""Takes a picture of every console page: light, dark and phone (`python tools/screenshots.py DIR`).
+
+For a person to look at before a release. The hub is a fresh one in a temporary folder, filled with
+the providers' samples at fixed times, so that two runs can be compared.
+"""
+
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from inkwire.clock import ManualClock
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+BROWSER, PAGES = import_module("fakes.browser"), import_module("fakes.pages")
+
+START = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 900}
+#: Pixels of a page that are taken.
+TALLEST = 1700
+LOOKS = (("light", "light", DESK), ("dark", "dark", DESK), ("phone", "light", PHONE))
+
+
+def main(folder: Path) -> None:
+    """Writes `NAME.LOOK.png` for each page and look into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = ManualClock(START)
+    with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=BROWSER.CHROMIUM, args=BROWSER.ARGUMENTS
+        )
+        with (
+            PAGES.open_pages(Path(data) / "hub", clock=clock) as pages,
+            PAGES.served(pages) as address,
+        ):
+            take(
+                browser, address, {"overview-empty": "/", "events-empty": "/events"}, folder, START
+            )
+            ids = PAGES.fill(pages, lambda seconds: clock.advance(seconds=seconds))
+            take(browser, address, views(ids), folder, clock.now())
+        browser.close()
+
+
+def views(ids: dict[str, str]) -> dict[str, str]:
+    """Name of each picture → the page's address."""
+    events = {
+        f"event-{name}": f"/events/{ids[name]}"
+        for name in ("first", "two", "probable", "quarantined", "unparsable", "waiting")
+    }
+    return events | {
+        "sign-in": "/sign-in",
+        "overview": "/",
+        "events": "/events",
+        "events-filtered": "/events?source=box-contracts&state=quarantined",
+        "events-nothing": "/events?q=nothing+has+this",
+        "events-wrong": "/events?range=century",
+        "rejected": "/rejected",
+        "rejected-one": f"/rejected/{ids['rejected']}",
+        "sources": "/sources",
+        "source": "/sources/box-contracts",
+        "source-generated": "/sources/boxc",
+        "choose-provider": "/new-source",
+        "new-source": "/new-source/box",
+        "account": "/settings",
+        "users": "/settings/users",
+        "keys": "/settings/keys",
+        "audit": "/settings/audit",
+        "not-found": "/sources/gone",
+    }
+
+
+def take(
+    browser: Browser, address: str, wanted: dict[str, str], folder: Path, now: datetime
+) -> None:
+    """Pictures of each page in each look."""
+    for look, scheme, size in LOOKS:
+        context = browser.new_context(color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.clock.set_fixed_time(now)
+        if "sign-in" in wanted:
+            page.goto(f"{address}/sign-in")
+            page.screenshot(path=folder / f"sign-in.{look}.png")
+        sign_in(page, address)
+        for name, path in wanted.items():
+            if name != "sign-in":
+                page.goto(f"{address}{path}")
+                height = page.evaluate("document.documentElement.scrollHeight")
+                area = {"x": 0, "y": 0, "width": size["width"], "height": min(height, TALLEST)}
+                page.screenshot(
+                    path=folder / f"{name}.{look}.png",
+                    full_page=look != "phone",
+                    clip=area if look != "phone" else None,  # type: ignore[arg-type]
+                )
+        context.close()
+
+
+def sign_in(page: Page, address: str) -> None:
+    """As the administrator of the sample hub."""
+    page.goto(f"{address}/sign-in")
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill(PAGES.PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{address}/")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "screenshots"))
