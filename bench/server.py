@@ -2,18 +2,14 @@
 
 `full` is the product. `control` answers as soon as the request is verified, parsed and encrypted:
 only the commit is replaced by an immediate yes. `slow-commit` adds 5 ms to each transaction.
-Prints its address as JSON once it listens.
 """
 
-import argparse
 import asyncio
-import json
-import os
+import sys
 import time
 
 import inkwire.ingest.endpoint as endpoint
-from inkwire.cli.processes import run_web
-from inkwire.config import load_settings
+from inkwire.cli import main as inkwire
 from inkwire.ingest.group_commit import GroupCommit
 from inkwire.model.receipt import Stored
 
@@ -61,18 +57,10 @@ VARIANTS = {"full": GroupCommit, "control": ImmediateYes, "slow-commit": SlowCom
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("variant", choices=VARIANTS)
-    parser.add_argument("--cpu", type=int, default=None, help="core to stay on")
-    options = parser.parse_args()
-    if options.cpu is not None:
-        os.sched_setaffinity(0, {options.cpu})
-    endpoint.GroupCommit = VARIANTS[options.variant]
-    run_web(
-        load_settings(port=0, log_level="warning"),
-        lifeline_fd=None,
-        say=lambda **facts: print(json.dumps(facts), flush=True),
-    )
+    """`inkwire web` with the variant in place; what follows the variant's name goes to it."""
+    endpoint.GroupCommit = VARIANTS[sys.argv[1]]
+    sys.argv[1:2] = ["web"]
+    inkwire()
 
 
 if __name__ == "__main__":

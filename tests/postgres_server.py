@@ -26,10 +26,14 @@ class PostgresServer:
         self._url = make_url(url).set(drivername="postgresql")
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of a fresh, empty database, dropped at the end."""
+    def database(self, template: str | None = None) -> Iterator[str]:
+        """The URL of a fresh database, dropped at the end.
+
+        Empty, or a copy of the database with the URL `template`, which nobody may be using.
+        """
         name = f"inkwire_test_{uuid.uuid4().hex}"
-        self._run(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'")
+        origin = "template0" if template is None else make_url(template).database
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{origin}" ENCODING \'UTF8\'')
         try:
             yield self._url.set(database=name).render_as_string(hide_password=False)
         finally:

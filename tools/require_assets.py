@@ -1,4 +1,4 @@
-"""Build hook: a wheel without the vendored scripts would ship a console without them, so it fails."""
+"""Build hook: no wheel without the vendored scripts, for its console would lack them."""
 
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ class RequireAssets(BuildHookInterface):  # type: ignore[type-arg]
     """Refuses to build while a vendored asset is missing (an editable install is let through)."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Called by the builder before it collects files."""
+        del build_data
         if version == "editable":
             return
         vendor = Path(self.root) / "src/inkwire/console/static/vendor"

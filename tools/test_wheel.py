@@ -23,7 +23,9 @@ def main() -> None:
     """Build, install, look inside, run the demo."""
     dist = ROOT / "dist"
     shutil.rmtree(dist, ignore_errors=True)
-    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(dist), str(ROOT))
+    run(
+        sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(dist), str(ROOT)
+    )
     [wheel] = dist.glob("*.whl")
     with tempfile.TemporaryDirectory(prefix="inkwire-wheel-") as folder:
         home = Path(folder)

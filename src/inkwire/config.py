@@ -124,7 +124,10 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment, `overrides` (not None) first. Raises ConfigError naming each."""
+    """Settings from the environment, `overrides` (not None) first.
+
+    Raises ConfigError that names each wrong one.
+    """
     given = {key: value for key, value in overrides.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type] # pydantic checks and converts them

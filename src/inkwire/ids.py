@@ -9,7 +9,8 @@ import os
 import threading
 from typing import Protocol
 
-from inkwire.clock import Clock, to_micros
+from inkwire.clock import Clock
+from inkwire.moments import to_micros
 
 LENGTH = 24
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from fakes.hub import START
-from inkwire.access.gate import CLI
+from fakes.hub import CHEAP, START
+from inkwire.access.gate import CLI, Gate
+from inkwire.access.passwords import Passwords
 from inkwire.access.throttle import FREE, WAITS_S
 from inkwire.errors import (
     Conflict,
@@ -149,6 +150,22 @@ def test_sessions_end_when_what_they_rest_on_changes(gate, change):
     change(gate)
     assert gate.signed_in(token) is None
     assert gate.signed_in(other) is not None
+
+
+def test_a_session_does_not_outlive_a_change_made_meanwhile(rooms, gate):
+    """A password that is replaced while it is being checked opens no session."""
+
+    class Slow(Passwords):
+        def verify(self, password_hash, password):
+            right = CHEAP.verify(password_hash, password)
+            rooms.gate.set_password(CLI, "ada", "another password")
+            return right
+
+    slow = Gate(
+        store=rooms.store, clock=rooms.clock, ids=rooms.ids, session_hours=12, passwords=Slow()
+    )
+    with pytest.raises(Unauthenticated):
+        slow.sign_in("ada", PASSWORD, remote=HOME)
 
 
 def test_a_disabled_user_stays_out_until_enabled(gate):

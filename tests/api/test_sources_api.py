@@ -3,7 +3,10 @@
 import pytest
 
 from fakes.hub import BASE_URL, LARGEST
+from inkwire.api.providers import ProviderOut
 from inkwire.model.access import Scope
+from inkwire.model.source import ManagedBy
+from inkwire.providers.registry import registry
 from inkwire.sources.desk import FILE, SourceDraft
 
 NEW = {
@@ -156,8 +159,6 @@ def test_a_made_up_secret_is_told_once(made, rooms):
 
 def test_a_declared_source_is_read_only(admin, rooms):
     """What inkwire.toml declares is shown, and refused to be changed, by name."""
-    from inkwire.model.source import ManagedBy
-
     draft = SourceDraft(
         id="declared",
         provider="acme",
@@ -211,12 +212,17 @@ def test_providers_describe_themselves(admin):
     assert [field["generate"] for field in receive["secrets"]] == [False, False, True]
     assert receive["event_types"]["acme.made"] == "Something was made."
     assert receive["retries"]["delays_s"] == [60.0, 120.0]
+    assert items["acme"]["recipes"] == [
+        {
+            "name": "old",
+            "title": "Old Acme",
+            "note": "Until 2020.",
+            "settings": {"encoding": "base64"},
+        }
+    ]
 
 
 def test_the_real_providers_can_be_shown(rooms):
     """Whatever our own providers describe fits the answer's model."""
-    from inkwire.api.providers import ProviderOut
-    from inkwire.providers.registry import registry
-
     shown = [ProviderOut.of(provider) for provider in registry()]
     assert {provider.name for provider in shown} >= {"box", "bolosign", "boxc"}

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inkwire import errors
-from inkwire.clock import EPOCH, ManualClock, as_utc, from_micros, to_micros
+from inkwire.clock import ManualClock
 from inkwire.config import Settings, load_settings
 from inkwire.ids import SortableIds
+from inkwire.moments import EPOCH, as_utc, from_micros, to_micros
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -170,7 +170,7 @@ def test_a_secret_comes_from_a_file(rooms, declare, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    "slip",
     [
         ('"env:PRIMARY"', '"primary-key-1"', "secrets.primary: must be `env:NAME` or `file:/path`"),
         ('"env:PRIMARY"', '"env:"', "secrets.primary: must be `env:NAME` or `file:/path`"),
@@ -199,8 +199,9 @@ def test_a_secret_comes_from_a_file(rooms, declare, tmp_path):
         ('provider = "acme"', "", "provider: field required"),
     ],
 )
-def test_what_is_wrong_is_named_by_file_source_and_key(rooms, declare, tmp_path, old, new, said):
+def test_what_is_wrong_is_named_by_file_source_and_key(rooms, declare, tmp_path, slip):
     """The operator finds the place at once; nothing is applied, not even the other source."""
+    old, new, said = slip
     (tmp_path / "big").write_bytes(b"x" * 4097)
     (tmp_path / "latin").write_bytes(b"\xe4" * 10)
     environ = {**ENV, "SHORT": "x", "BLANK": "primary-key-1 "}
@@ -208,7 +209,7 @@ def test_what_is_wrong_is_named_by_file_source_and_key(rooms, declare, tmp_path,
         declare(MINIMAL + ONE.replace(old, new), environ)
     message = caught.value.message
     assert f"{tmp_path}/inkwire.toml was not applied:" in message
-    assert f"source acme-main, {said.split(':')[0]}" in message or said in message
+    assert "\n- source acme-main, " in message
     assert said in message
     assert "primary-key-1" not in message
     assert rooms.desk.all(FILE) == []

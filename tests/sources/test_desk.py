@@ -275,7 +275,7 @@ def test_an_expired_secret_does_not_count_as_the_one_that_is_left(rooms):
             caller, "acme-main", role="primary", value="primary-key-2", overlap_s=0
         ),
         lambda desk, caller: desk.remove_secret(caller, "acme-main", "sec_1"),
-        lambda desk, caller: desk.holds(caller, "acme-main", SECRETS),
+        lambda desk, caller: desk.holds(caller, {"acme-main": SECRETS}),
     ],
 )
 def test_changes_need_the_scope(rooms, act):

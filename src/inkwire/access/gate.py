@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import structlog
+
 from inkwire.access import tokens
 from inkwire.access.passwords import Passwords
 from inkwire.access.throttle import Throttle
@@ -31,11 +33,17 @@ from inkwire.model.access import (
 )
 from inkwire.store.contract import MAX_PAGE, Store
 
+log = structlog.get_logger()
+
 #: Whoever may run commands on the machine may do everything.
 CLI = Caller(actor="cli", scopes=frozenset(Scope))
 FIRST_ADMIN = "admin"
 MAX_KEY_NAME = 100
 MAX_API_KEYS = 1000
+_WRONG = (
+    "The name or the password is wrong. If you forgot it, an administrator can set a new one, or "
+    "whoever runs the machine: `inkwire users password NAME`."
+)
 _USER_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
 
@@ -83,10 +91,7 @@ class Gate:
         name = name.strip().lower()
         user = self._proven(name, password, remote)
         if user is None:
-            raise Unauthenticated(
-                "The name or the password is wrong. If you forgot it, an administrator can set a "
-                "new one (`inkwire user password`)."
-            )
+            raise Unauthenticated(_WRONG)
         token, now = tokens.new_token(), self._clock.now()
         session = LoginSession(
             token_hash=tokens.hash_token(token),
@@ -96,6 +101,9 @@ class Gate:
             expires_at=now + self._session,
         )
         self._access.add_session(session)
+        if self._access.user_by_id(user.id) != user:  # changed while the password was checked
+            self._access.end_session(session.token_hash)
+            raise Unauthenticated(_WRONG)
         return token, session
 
     def signed_in(self, token: str | None) -> SignedIn | None:
@@ -298,6 +306,8 @@ class Gate:
         user = self._access.user(name) if known else None
         right = self._passwords.verify(user.password_hash if user else None, password)
         if user is None or not right or user.disabled:
+            # A name that nobody has may be a password typed in the wrong box: it is not logged.
+            log.warning("access.sign_in_failed", name=user.name if user else None, remote=remote)
             return None
         self._throttle.succeeded(name, remote)
         return user

@@ -20,7 +20,8 @@ _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 _LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """The same text. Raises ValueError if PostgreSQL could not keep it."""
     if "\x00" in text:
         raise ValueError("must not hold the character NUL")
     return text
@@ -37,9 +38,7 @@ def _moment(value: Any) -> datetime:
 
 
 #: Text that every store takes; pydantic refuses lone surrogates itself.
-Text = Annotated[
-    str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
-]
+Text = Annotated[str, AfterValidator(storable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
 #: A time that is sent to us; aware, in UTC.
 Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=datetime)]
 #: An id in the path.

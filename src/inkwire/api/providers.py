@@ -64,6 +64,15 @@ class ReceivingOut(Output):
     retries: RetriesOut
 
 
+class RecipeOut(Output):
+    """Settings that make a source fit one known sender: something to start from."""
+
+    name: str
+    title: str = Field(description="The sender, as it writes itself.")
+    note: str = Field(description="What to do at the sender, and what to know of it.")
+    settings: Mapping[str, SettingValue] = Field(description="Those that differ from the defaults.")
+
+
 class ProviderOut(Output):
     """A vendor."""
 
@@ -71,6 +80,7 @@ class ProviderOut(Output):
     title: str
     summary: str
     receive: ReceivingOut | None = Field(description="null: it sends no webhooks to us.")
+    recipes: list[RecipeOut]
 
 
 class ProvidersOut(Output):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, SecretStr, StrictBool, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, SecretStr, StrictBool, StrictInt, StrictStr
 
-from inkwire.api.fields import Input, Output, Text
+from inkwire.api.fields import Input, Output, Text, storable
 from inkwire.model.source import ManagedBy, SettingValue
 from inkwire.sources.checks import (
     MAX_DOCUMENT_IDS,
@@ -24,7 +24,7 @@ _Name = Annotated[
     Text, Field(min_length=1, max_length=MAX_NAME, description="Shown in lists.", examples=["Box"])
 ]
 _Role = Annotated[Text, Field(min_length=1, max_length=64)]
-_Key = Annotated[Text, Field(min_length=1, max_length=64)]
+_Key = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=64)]
 _Value = (
     Annotated[StrictStr, Field(max_length=500)]
     | StrictBool
@@ -143,7 +143,7 @@ class SourceIn(Input):
     name: _Name
     settings: _Settings = Field({})
     secrets: Annotated[
-        dict[_Role, _SecretValue],
+        dict[_Key, _SecretValue],
         Field(
             max_length=10,
             description="Secrets by role, as the vendor shows them. Never answered again.",

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from inkwire.clock import as_utc
+from inkwire.moments import as_utc
 
 
 def jsonable(value: Any) -> Any:

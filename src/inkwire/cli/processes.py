@@ -1,7 +1,8 @@
 """The two processes of a hub: `web` answers, `worker` acts. `serve` starts both; so can anybody.
 
-Each may be given a lifeline (a pipe whose end means: stop) and a ready pipe (to say that it can be
-used); see `supervisor`. Both end in good order on SIGTERM, SIGINT and the lifeline's end.
+Each may be given a lifeline (its standard input: a byte means begin, the end means stop) and a
+ready pipe, to say that it can be used; see `supervisor`. Both end in good order on SIGTERM, SIGINT
+and the lifeline's end.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -59,16 +61,18 @@ def run_web(settings: "Settings", *, lifeline: bool, say: Say) -> None:
 
     Raises ConfigError if the address cannot be had, StoreOutdated before a migration.
     """
-    sock = bind(settings.host, settings.port)
-    settings = settings.model_copy(update={"port": sock.getsockname()[1]})
     from inkwire.app import open_hub, web_app
 
+    if lifeline and not _told_to_begin():
+        return
+    sock = bind(settings.host, settings.port)
+    settings = settings.model_copy(update={"port": sock.getsockname()[1]})
     with open_hub(settings) as hub:
         hub.store.check()
         app = web_app(hub)
         server = _Server(_uvicorn_config(app, settings), app=app, address=settings, say=say)
         _raise_open_files()
-        _run(lambda stop: server.serve_until(stop, sock), lifeline)
+        _run(lambda stop: server.serve_until(stop, sock), lifeline=lifeline)
     if server.failed:
         raise ConfigError("The web process could not start; what it logged above says why.")
 
@@ -77,6 +81,9 @@ def run_worker(settings: "Settings", *, lifeline: bool, say: Say) -> None:
     """Hands on events until told to stop. On SQLite it first waits to be the only worker."""
     from inkwire.hub import open_hub
     from inkwire.hub import run_worker as work
+
+    if lifeline and not _told_to_begin():
+        return
 
     async def main(stop: asyncio.Event) -> None:
         async with only_worker(settings, stop, say=say):
@@ -90,7 +97,7 @@ def run_worker(settings: "Settings", *, lifeline: bool, say: Say) -> None:
                 await work(hub, stop)
         log.info("worker.stopped")
 
-    _run(main, lifeline)
+    _run(main, lifeline=lifeline)
 
 
 class _Server(uvicorn.Server):
@@ -210,26 +217,32 @@ async def only_worker(
         yield
 
 
-def _run(main: Callable[[asyncio.Event], Awaitable[None]], lifeline: bool) -> None:
+def _run(main: Callable[[asyncio.Event], Awaitable[None]], *, lifeline: bool) -> None:
     """Runs `main` on uvloop with an event that is set when this process should end."""
 
     async def guarded() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        if lifeline_fd is not None:
-            loop.add_reader(lifeline_fd, _cut, loop, lifeline_fd, stop)
+        if lifeline:
+            loop.add_reader(sys.stdin.fileno(), _cut, loop, stop)
         await main(stop)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(guarded())
 
 
-def _cut(loop: asyncio.AbstractEventLoop, lifeline_fd: int, stop: asyncio.Event) -> None:
-    """The supervisor is gone: finish what is in hand, then end."""
-    loop.remove_reader(lifeline)
-    log.warning("process.supervisor_gone")
-    stop.set()
+def _told_to_begin() -> bool:
+    """Waits for the supervisor's word; False if it ended instead."""
+    return os.read(sys.stdin.fileno(), 1) != b""
+
+
+def _cut(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """The lifeline can be read: if it is its end, finish what is in hand, then end."""
+    if not os.read(sys.stdin.fileno(), 512):
+        loop.remove_reader(sys.stdin.fileno())
+        log.warning("process.supervisor_gone")
+        stop.set()
 
 
 def _raise_open_files() -> None:

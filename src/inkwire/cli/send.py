@@ -5,13 +5,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inkwire.cli.output import clean, print_json, span
-from inkwire.cli.shell import examples, first_line, note, opened, pairs, read_bytes
+from inkwire.cli.serve import reached_at
+from inkwire.cli.shell import examples, note, read_bytes, settings_of
+from inkwire.cli.signer import (
+    RecipeOption,
+    RoleOption,
+    SecretOption,
+    SettingOption,
+    Signer,
+    SourceOption,
+    signer,
+)
 from inkwire.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -22,34 +31,13 @@ if TYPE_CHECKING:
 #: Longest token that a provider's `fresh` takes.
 _TOKEN = 32
 
-SecretOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--secret",
-        envvar="SIGNING_SECRET",
-        help="Signing secret. A shell keeps it in its history: prefer --secret-file.",
-    ),
-]
-SecretFileOption = Annotated[
-    list[Path] | None,
-    typer.Option("--secret-file", help="File whose first line is the secret."),
-]
-RoleOption = Annotated[
-    list[str] | None,
-    typer.Option("--secret-role", help="Which secret it is, if the provider has several."),
-]
-SettingOption = Annotated[
-    list[str] | None,
-    typer.Option("--setting", help="Setting of the provider, key=value. See `sources providers`."),
-]
-
 
 def register(app: typer.Typer) -> None:
     """Hangs the command into `app`."""
     app.command(
         rich_help_panel="Try it",
         epilog=examples(
-            "inkwire send box http://127.0.0.1:8080/in/box --secret-file key.txt",
+            "inkwire send box http://127.0.0.1:8080/in/box --secret file:key.txt",
             "inkwire send box:FILE.UPLOADED --source box --fresh",
             "inkwire send bolosign --source contracts --at -1h        # stale: quarantined",
             "inkwire send boxc --source boxc --tamper                 # refused",
@@ -72,11 +60,9 @@ def send(  # noqa: PLR0917 # the options of one command
         str | None, typer.Argument(help="Where to send it; with --source: this hub.")
     ] = None,
     secret: SecretOption = None,
-    secret_file: SecretFileOption = None,
     secret_role: RoleOption = None,
-    source: Annotated[
-        str | None, typer.Option(help="Take settings and secrets from this source of this hub.")
-    ] = None,
+    source: SourceOption = None,
+    recipe: RecipeOption = None,
     setting: SettingOption = None,
     body: Annotated[
         str | None, typer.Option(help="File with the body to send, or - for standard input.")
@@ -116,13 +102,8 @@ def send(  # noqa: PLR0917 # the options of one command
     Sends one of the provider's sample bodies, or your own with --body. Exit code 0 if every answer
     was 2xx, else 1.
     """
-    values = [*(secret or ()), *(first_line(str(path)) for path in secret_file or ())]
-    if source and values:
-        raise InvalidInput("Give either --source or a secret, not both.")
-    sender, sample, url = _what(
-        ctx, target, url, source, body, pairs(setting or [], what="--setting"), values,
-        secret_role or [],
-    )  # fmt: skip
+    who = signer(source, secret, secret_role, recipe, setting)
+    sender, sample, url = _what(ctx, target, url, who, None if body is None else read_bytes(body))
     make = _maker(sender, sample, at=at, fresh=fresh, tamper=tamper)
     if dry_run:
         _print_request(url, make(0), raw=raw)
@@ -138,41 +119,22 @@ def send(  # noqa: PLR0917 # the options of one command
     raise typer.Exit(0 if done else 1)
 
 
-def _what(  # noqa: PLR0917 # one step of `send`
-    ctx: typer.Context,
-    target: str,
-    url: str | None,
-    source: str | None,
-    body: str | None,
-    settings: dict[str, str],
-    secrets: list[str],
-    roles: list[str],
+def _what(
+    ctx: typer.Context, target: str, url: str | None, who: Signer, body: bytes | None
 ) -> tuple["Sender", "Sample", str]:
     """Who signs what, and where it goes."""
     from inkwire.cli.outgoing import check_url
-    from inkwire.cli.signed import sample_of, sender_from_options, sender_of_source
+    from inkwire.cli.signed import sample_of
     from inkwire.providers.registry import registry
 
-    content = None if body is None else read_bytes(body)
-    provider, sample = sample_of(registry(), target, content)
-    if source is None:
-        if url is None:
-            raise InvalidInput("Say where to send it: a URL, or --source for a source of this hub.")
-        sender = sender_from_options(
-            registry(),
-            provider.name,
-            base_settings=sample.settings,
-            settings=settings,
-            secrets=secrets,
-            roles=roles,
-        )
-        return sender, sample, check_url(url)
-    with opened(ctx) as hub:
-        sender = sender_of_source(hub, source, settings)
-        own = f"http://{hub.settings.host}:{hub.settings.port}/in/{source}"
-    if sender.provider != provider.name:
-        raise InvalidInput(f"The source {source} is one of {sender.provider}, not {provider.name}.")
-    return sender, sample, check_url(url or own)
+    provider, sample = sample_of(registry(), target, body)
+    if url is None and who.source is None:
+        raise InvalidInput("Say where to send it: a URL, or --source for a source of this hub.")
+    sender = who.sender(ctx, provider.name, base=sample.settings)
+    if url is None:
+        settings = settings_of(ctx)
+        url = f"http://{reached_at(settings.host)}:{settings.port}/in/{who.source}"
+    return sender, sample, check_url(url)
 
 
 def _maker(

@@ -196,7 +196,11 @@ class _Service:
     def run(self) -> int:
         # The web process takes longest to load; it does so while the store is made ready.
         self._supervisor.warm_up(self._web)
-        self._facts = _prepare(self._run, self._environment)
+        try:
+            self._facts = _prepare(self._run, self._environment)
+        except BaseException:
+            self._supervisor.let_go(self._web)
+            raise
         return self._supervisor.run(grace_s=float(self._facts["grace_s"]))
 
     def _web_command(self, ready: int) -> Sequence[str]:

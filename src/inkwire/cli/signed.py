@@ -54,8 +54,7 @@ class Sender:
             if role.required and role.role not in held:
                 raise InvalidInput(
                     f"{self.provider} signs with the secret {role.role!r} ({role.label}). Give it "
-                    "with --secret, --secret-file or SIGNING_SECRET, or name a source of this hub "
-                    "with --source."
+                    "with --secret, or name a source of this hub with --source."
                 )
 
 
@@ -124,21 +123,20 @@ def given_secrets(
     )
 
 
-def sender_from_options(
+def sender_with(
     registry: Registry,
     provider: str,
     *,
-    base_settings: Mapping[str, Any],
     settings: Mapping[str, Any],
     secrets: Sequence[str],
     roles: Sequence[str],
 ) -> Sender:
-    """A sender with what the command line gives. Raises InvalidInput, NotFound."""
+    """A sender with given settings and secrets. Raises InvalidInput, NotFound."""
     receiver = registry.receiver(provider)
     return Sender(
         provider=provider,
         receiver=receiver,
-        settings=check_settings(receiver.settings, {**base_settings, **settings}),
+        settings=check_settings(receiver.settings, settings),
         secrets=given_secrets(receiver, secrets, roles),
     )
 

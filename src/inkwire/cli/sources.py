@@ -17,6 +17,7 @@ from inkwire.cli.shell import (
     pairs,
     secret_text,
 )
+from inkwire.cli.signer import RecipeOption, recipe_settings
 from inkwire.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def show(ctx: typer.Context, source_id: IdArgument, as_json: JsonOption = False)
     epilog=examples(
         "inkwire sources create box-main --provider box --name 'Box, production'",
         "inkwire sources create shop --provider standardwebhooks",
-        "inkwire sources create gh --provider generic --secret secret=file:/run/secrets/github",
+        "inkwire sources create gh --provider generic --recipe github --secret secret=env:GITHUB_KEY",
     )
 )
 def create(  # noqa: PLR0917 # the options of one command
@@ -114,6 +115,7 @@ def create(  # noqa: PLR0917 # the options of one command
     source_id: IdArgument,
     provider: Annotated[str, typer.Option(help="Who sends to it; see `sources providers`.")],
     name: Annotated[str | None, typer.Option(help="What people call it; default: the id.")] = None,
+    recipe: RecipeOption = None,
     setting: SettingsOption = None,
     secret: SecretsOption = None,
     event_type: TypesOption = None,
@@ -130,6 +132,7 @@ def create(  # noqa: PLR0917 # the options of one command
 
     with opened(ctx) as hub:
         secrets = _given_secrets(secret or [])
+        known = recipe_settings(hub.registry, provider, recipe)
         _ask_for_missing(hub.registry.receiver(provider), secrets)
         source, generated = hub.desk.create(
             operator(),
@@ -137,7 +140,7 @@ def create(  # noqa: PLR0917 # the options of one command
                 id=source_id,
                 provider=provider,
                 name=name or source_id,
-                settings=pairs(setting or [], what="--setting"),
+                settings={**known, **pairs(setting or [], what="--setting")},
                 secrets=secrets,
                 event_types=tuple(event_type or ()),
                 document_ids=tuple(document_id or ()),
@@ -419,6 +422,7 @@ def _print_provider(provider: "Provider", receiver: "Receiver", *, as_json: bool
                 "summary": provider.summary,
                 "secrets": receiver.secrets,
                 "settings": receiver.settings,
+                "recipes": provider.recipes,
                 "event_types": receiver.event_types,
                 "retries": receiver.retries,
                 "samples": [{"name": n, "event_type": t, "note": o} for n, t, o in samples],
@@ -432,6 +436,9 @@ def _print_provider(provider: "Provider", receiver: "Receiver", *, as_json: bool
     table(("secret", "name", "", "where it comes from"), secrets, empty="It has no secrets.")
     settings = [(s.key, s.default, clean(s.help)) for s in receiver.settings]
     table(("setting", "default", "what it does"), settings, empty="It has no settings.")
+    recipes = [(recipe.name, recipe.title, recipe.note) for recipe in provider.recipes]
+    if recipes:
+        table(("recipe", "sender", "what to do there"), recipes, empty="")
     types = list(receiver.event_types.items())
     table(("event type", "when"), types, empty="Its event types are open.")
     table(("sample", "event type", "what it shows"), samples, empty="It has no samples.")

@@ -64,13 +64,14 @@ class Supervisor:
         on_ready: Callable[[], None],
         environment: Mapping[str, str] | None = None,
         lifeline: bool = False,
+        first_delay_s: float = FIRST_DELAY_S,
     ) -> None:
         """`report(event, **facts)` tells the log. `on_ready` is called once, when all are ready.
 
         `lifeline`: the end of our own standard input means stop, as it does for the children.
         """
         self._children = list(children)
-        self._grace_s = 0.0
+        self._grace_s, self._first_delay_s = 0.0, first_delay_s
         self._report = report
         self._on_ready = on_ready
         self._environment = environment
@@ -85,6 +86,12 @@ class Supervisor:
     def warm_up(self, child: Child) -> None:
         """Starts a child that may load its libraries, and begins with the others in `run`."""
         self._start(child)
+
+    def let_go(self, child: Child) -> None:
+        """Ends a child that was warmed up and never told to begin."""
+        if child.process and child.process.stdin:
+            child.process.stdin.close()
+            child.process.wait()
 
     def run(self, *, grace_s: float) -> int:
         """Starts the children and stays; returns the exit code for this process.
@@ -207,7 +214,7 @@ class Supervisor:
             self._exit_code = EXIT_CONFIG if code == EXIT_CONFIG else 1
             self.stop()
             return
-        delay = min(FIRST_DELAY_S * 2 ** (child.deaths - 1), LAST_DELAY_S)
+        delay = min(self._first_delay_s * 2 ** (child.deaths - 1), LAST_DELAY_S)
         child.start_again_at = time.monotonic() + delay
         self._report(
             "serve.child_died",

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inkwire.cli.output import ago, facts, print_json, stamp, table
-from inkwire.cli.send import RoleOption, SecretFileOption, SecretOption, SettingOption
-from inkwire.cli.shell import examples, first_line, note, opened, pairs, read_bytes
+from inkwire.cli.shell import examples, note, read_bytes
+from inkwire.cli.signer import (
+    RecipeOption,
+    RoleOption,
+    SecretOption,
+    SettingOption,
+    SourceOption,
+    signer,
+)
 from inkwire.errors import InvalidInput, Unparsable
 
 if TYPE_CHECKING:
@@ -22,7 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         rich_help_panel="Try it",
         epilog=examples(
-            "inkwire verify box request.txt --secret-file key.txt",
+            "inkwire verify box request.txt --secret file:key.txt",
             "inkwire send box URL --secret KEY --dry-run --raw | inkwire verify box --secret KEY",
             "inkwire verify bolosign --source contracts --header 'x-bolosign-signature: …' "
             "--header 'x-bolosign-timestamp: …' --body body.json --now 2026-03-01T12:00:00Z",
@@ -38,11 +45,9 @@ def verify(  # noqa: PLR0917 # the options of one command
         typer.Argument(help="File with the request as HTTP text; - for standard input."),
     ] = "-",
     secret: SecretOption = None,
-    secret_file: SecretFileOption = None,
     secret_role: RoleOption = None,
-    source: Annotated[
-        str | None, typer.Option(help="Take settings and secrets from this source of this hub.")
-    ] = None,
+    source: SourceOption = None,
+    recipe: RecipeOption = None,
     setting: SettingOption = None,
     header: Annotated[
         list[str] | None,
@@ -68,10 +73,7 @@ def verify(  # noqa: PLR0917 # the options of one command
     from inkwire.clock import SystemClock
     from inkwire.model.verdict import Accepted
 
-    values = [*(secret or ()), *(first_line(str(path)) for path in secret_file or ())]
-    sender = _sender(
-        ctx, provider, source, pairs(setting or [], what="--setting"), values, secret_role or []
-    )
+    sender = signer(source, secret, secret_role, recipe, setting).sender(ctx, provider)
     if header:
         found = from_parts(header, read_bytes(body) if body else b"", query)
     elif body:
@@ -85,31 +87,6 @@ def verify(  # noqa: PLR0917 # the options of one command
         return
     _tell_refused(sender, found, verdict, as_json=as_json)
     raise typer.Exit(1)
-
-
-def _sender(  # noqa: PLR0917 # one step of `verify`
-    ctx: typer.Context,
-    provider: str,
-    source: str | None,
-    settings: dict[str, str],
-    secrets: list[str],
-    roles: list[str],
-) -> "Sender":
-    from inkwire.cli.signed import sender_from_options, sender_of_source
-    from inkwire.providers.registry import registry
-
-    if source is None:
-        return sender_from_options(
-            registry(), provider, base_settings={}, settings=settings, secrets=secrets, roles=roles
-        )
-    if secrets:
-        raise InvalidInput("Give either --source or a secret, not both.")
-    registry().receiver(provider)
-    with opened(ctx) as hub:
-        sender = sender_of_source(hub, source, settings)
-    if sender.provider != provider:
-        raise InvalidInput(f"The source {source} is one of {sender.provider}, not {provider}.")
-    return sender
 
 
 def _tell_accepted(

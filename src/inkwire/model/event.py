@@ -56,7 +56,7 @@ class Term:
 class ParsedEvent:
     """One fact that a provider found in a body."""
 
-    #: `provider.NAME` in the vendor's own spelling, e.g. `box.FILE.UPLOADED`; at most 200 characters.
+    #: `provider.NAME` in the vendor's own spelling, e.g. `box.FILE.UPLOADED`; ≤ 200 characters.
     type: str
     #: What makes two deliveries the same event: a vendor's id, or canonical content.
     dedupe_key: bytes

@@ -56,7 +56,7 @@ class Stored:
     receipt_id: str
     #: State of each event, in the intake's order.
     states: tuple[EventState, ...]
-    #: False if a quarantined request was already held, or the quarantine is full: counted, not kept.
+    #: False if a quarantined request was held already, or the quarantine is full: only counted.
     kept: bool = True
 
 

@@ -55,7 +55,7 @@ class Refused:
     """The request is not accepted."""
 
     reason: Reason
-    #: What was found, in one sentence for an operator; never holds a secret or a computed signature.
+    #: What was found, in one sentence for an operator; never a secret or a computed signature.
     detail: str
     #: Set when the signature is right and only the time is wrong (stale): it can be quarantined.
     proof: Accepted | None = None

@@ -6,11 +6,11 @@ import hmac
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from inkwire.clock import from_micros
 from inkwire.errors import InvalidInput
 from inkwire.model.request import InboundRequest
 from inkwire.model.source import Secret
 from inkwire.model.verdict import Reason, Refused
+from inkwire.moments import from_micros
 
 #: Most digits of a Unix time in a unit, and the microseconds of that unit.
 _UNITS = ((11, 1_000_000), (14, 1_000), (17, 1))

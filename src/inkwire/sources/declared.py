@@ -67,13 +67,15 @@ def apply(desk: SourceDesk, path: Path, *, environ: Mapping[str, str] = os.envir
     drafts = read(path, environ)
     present = {source.id: source for source in desk.all(FILE)}
     checked = _checked(desk, path, drafts, present)
+    held = desk.holds(FILE, {draft.id: draft.secrets for draft in drafts})
     done: dict[str, list[str]] = {"created": [], "updated": [], "unchanged": [], "released": []}
     for draft in drafts:
         if draft.id not in present:
             desk.create(FILE, draft)
             done["created"].append(draft.id)
         else:
-            changed = _update(desk, draft, checked[draft.id], present[draft.id])
+            old, new = present[draft.id], checked[draft.id]
+            changed = _update(desk, old, new, draft.secrets, held[draft.id])
             done["updated" if changed else "unchanged"].append(draft.id)
     for source in present.values():
         if source.managed_by is ManagedBy.FILE and source.id not in checked:
@@ -180,8 +182,13 @@ def _checked(
     return checked
 
 
-def _update(desk: SourceDesk, draft: SourceDraft, new: Source, old: Source) -> bool:
-    """Brings one present source to what the file says; returns whether anything changed."""
+def _update(
+    desk: SourceDesk, old: Source, new: Source, secrets: Mapping[str, str], held: set[str]
+) -> bool:
+    """Brings a present source to what the file says; returns whether anything changed.
+
+    `held`: roles of `secrets` that need no rotation.
+    """
     change = SourceChange(
         name=new.name,
         settings=new.settings,
@@ -191,15 +198,13 @@ def _update(desk: SourceDesk, draft: SourceDraft, new: Source, old: Source) -> b
         paused=new.paused,
         managed_by=ManagedBy.FILE,
     )
-    changed = desk.update(FILE, draft.id, change) != old
-    held = desk.holds(FILE, draft.id, draft.secrets)
-    for role, value in draft.secrets.items():
-        if role not in held:
-            desk.rotate(FILE, draft.id, role=role, value=value, overlap_s=OVERLAP_S)
-            changed = True
+    changed = desk.update(FILE, old.id, change) != old
+    for role in sorted(secrets.keys() - held):
+        desk.rotate(FILE, old.id, role=role, value=secrets[role], overlap_s=OVERLAP_S)
+        changed = True
     for secret in old.secrets:
-        if secret.role not in draft.secrets and secret.expires_at is None:
-            desk.remove_secret(FILE, draft.id, secret.id)
+        if secret.role not in secrets and secret.expires_at is None:
+            desk.remove_secret(FILE, old.id, secret.id)
             changed = True
     return changed
 

@@ -2,7 +2,7 @@
 
 import hmac
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from inkwire.clock import Clock
 from inkwire.errors import Conflict, InvalidInput, NotFound
 from inkwire.ids import Ids
 from inkwire.model.access import AuditEntry, Caller, Scope
-from inkwire.model.source import SOURCE_ID, ManagedBy, SecretInfo, Source, SourceActivity
+from inkwire.model.source import SOURCE_ID, ManagedBy, Secret, SecretInfo, Source, SourceActivity
 from inkwire.providers import registry as providers
 from inkwire.providers.contract import SecretField
 from inkwire.providers.registry import Registry
@@ -178,15 +178,15 @@ class SourceDesk:
             audit = self._audit(caller, "source.remove_secret", source_id, **detail)
             self._store.sources.remove_secret(source_id, secret_id, audit=audit)
 
-    def holds(self, caller: Caller, source_id: str, given: Mapping[str, str]) -> set[str]:
-        """Roles whose current secret is the one given; compared in constant time."""
+    def holds(
+        self, caller: Caller, given: Mapping[str, Mapping[str, str]]
+    ) -> Mapping[str, set[str]]:
+        """Roles whose current secret is the one given, by source id; compared in constant time."""
         caller.require(Scope.SOURCES_WRITE)
-        opened = self._store.sources.open_secrets(self._clock.now()).get(source_id, ())
-        current = {item.role: item.value for item in reversed(opened) if item.expires_at is None}
+        opened = self._store.sources.open_secrets(self._clock.now())
         return {
-            role
-            for role, value in given.items()
-            if role in current and hmac.compare_digest(current[role], value.encode("utf-8"))
+            source_id: _same(opened.get(source_id, ()), secrets)
+            for source_id, secrets in given.items()
         }
 
     def _get(self, source_id: str) -> Source:
@@ -259,3 +259,13 @@ class SourceDesk:
 def _only_the_file(caller: Caller) -> None:
     if caller != FILE:
         raise Conflict("What inkwire.toml manages is decided by the file alone.")
+
+
+def _same(opened: Sequence[Secret], given: Mapping[str, str]) -> set[str]:
+    """Roles of `given` whose current secret has that value; `opened`: newest first."""
+    current = {item.role: item.value for item in reversed(opened) if item.expires_at is None}
+    return {
+        role
+        for role, value in given.items()
+        if role in current and hmac.compare_digest(current[role], value.encode("utf-8"))
+    }

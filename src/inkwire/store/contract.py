@@ -226,7 +226,7 @@ class Dispatch(Protocol):
     def take(
         self, limit: int, work: Callable[[Sequence[Undispatched]], Sequence[Dispatched]]
     ) -> int:
-        """Gives up to `limit` (≤ 100) waiting events, oldest first, to `work`; keeps what it returns.
+        """Gives up to `limit` (≤ 100) waiting events to `work`, oldest first; keeps the outcome.
 
         Events of paused sources, quarantined and filtered ones are not waiting. Several
         processes may call at once: no event is given to two of them (PostgreSQL: SKIP LOCKED; on

@@ -12,8 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from inkwire.clock import EPOCH, to_micros
 from inkwire.ids import Ids, SortableIds
+from inkwire.moments import EPOCH, to_micros
 
 MARGIN = timedelta(minutes=10)
 

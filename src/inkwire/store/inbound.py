@@ -5,7 +5,6 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from inkwire.clock import to_micros
 from inkwire.errors import Conflict, NotFound, StoreBusy, StoreError, StoreFull
 from inkwire.model.access import AuditEntry
 from inkwire.model.event import EventState
@@ -17,6 +16,7 @@ from inkwire.model.receipt import (
     Rejection,
     Stored,
 )
+from inkwire.moments import to_micros
 from inkwire.store import rows, schema
 from inkwire.store.append import Appender
 from inkwire.store.cipher import Cipher, DataKey, place

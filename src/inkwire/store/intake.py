@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from inkwire.clock import to_micros
 from inkwire.model.event import EventState
 from inkwire.model.receipt import Intake, IntakeEvent, ReceiptState
 from inkwire.model.request import Headers
+from inkwire.moments import to_micros
 from inkwire.store.cipher import KEY, NONCE, Cipher, DataKey, HubHash
 from inkwire.store.dedupe import Candidate, Claim
 

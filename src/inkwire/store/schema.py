@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from inkwire.clock import from_micros, to_micros
+from inkwire.moments import from_micros, to_micros
 
 #: The migration that makes these tables.
 HEAD = "0001"

@@ -3,7 +3,14 @@
 from typing import ClassVar
 
 from fakes.provider import ToyReceiver
-from inkwire.providers.contract import Provider, RetryPlan, SecretField, SettingField, SettingKind
+from inkwire.providers.contract import (
+    Provider,
+    Recipe,
+    RetryPlan,
+    SecretField,
+    SettingField,
+    SettingKind,
+)
 
 
 class AcmeReceiver(ToyReceiver):
@@ -58,6 +65,9 @@ PROVIDER = Provider(
     title="Acme",
     summary="Makes things.",
     receive=AcmeReceiver(),
+    recipes=(
+        Recipe(name="old", title="Old Acme", note="Until 2020.", settings={"encoding": "base64"}),
+    ),
     package="fakes.acme",
 )
 #: A vendor that is only called, never calls.

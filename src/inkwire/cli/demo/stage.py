@@ -144,7 +144,11 @@ def _actors(hub: Hub) -> Iterator[Actor]:
             ways.setdefault(json.dumps(dict(case.settings), sort_keys=True), []).append(case)
         for number, found in enumerate(ways.values()):
             plain = not found[0].settings or (number == 0 and len(ways) == 1)
-            source_id = provider.name if plain else f"{provider.name}-{_slug(found[0].name)}"
+            source_id = (
+                provider.name
+                if plain
+                else f"{provider.name}-{_slug(found[0].recipe or found[0].name)}"
+            )
             yield _actor(hub, provider, source_id, tuple(found))
 
 
@@ -184,7 +188,6 @@ def _actor(hub: Hub, provider: Provider, source_id: str, found: tuple[Case, ...]
 def _served(place: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
     """A real `inkwire serve`, ready; it stops with us, however we end."""
     ready_file, log_file = place / "ready.json", place / "serve.log"
-    lifeline, lifeline_end = os.pipe()
     environment = os.environ | {
         "INKWIRE_DATA_DIR": str(place),
         "INKWIRE_CONFIG_FILE": str(place / "inkwire.toml"),
@@ -193,23 +196,20 @@ def _served(place: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], d
     }
     with log_file.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 # our own command line
-            python_command(
-                "serve", "--ready-file", str(ready_file), "--lifeline-fd", str(lifeline)
-            ),
-            pass_fds=(lifeline,),
-            stdin=subprocess.DEVNULL,
+            python_command("serve", "--lifeline", "--ready-file", str(ready_file)),
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             env=environment,
             start_new_session=True,
         )
-    os.close(lifeline)
     try:
         yield process, _wait_ready(process, ready_file, log_file)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
-        os.close(lifeline_end)
+        if process.stdin:
+            process.stdin.close()
 
 
 def _wait_ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from inkwire.clock import to_micros
 from inkwire.errors import Unparsable
 from inkwire.model.event import DedupeKind, ParsedEvent, Term
 from inkwire.model.request import InboundRequest, Reply, SignedRequest
 from inkwire.model.source import Secret
 from inkwire.model.verdict import Accepted, MatchedOn, Reason, Refused, Verdict
+from inkwire.moments import to_micros
 from inkwire.providers import hints
 from inkwire.providers.bolosign.events import (
     EVENT_TYPES,

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from json.encoder import encode_basestring_ascii
 
-from inkwire.clock import as_utc
 from inkwire.errors import Unparsable
 from inkwire.model.event import DedupeKind, ParsedEvent, Term, TermKind
 from inkwire.model.request import InboundRequest, Reply, SignedRequest
 from inkwire.model.source import Secret
 from inkwire.model.verdict import Accepted, MatchedOn, Reason, Refused, Verdict
+from inkwire.moments import as_utc
 from inkwire.providers import hints
 from inkwire.providers.box.events import (
     EVENT_TYPES,

@@ -28,6 +28,8 @@ PROVIDER = "generic"
 MAX_ELEMENTS = 1_000
 #: Most values of an event that are looked at for search terms.
 _MAX_VALUES = 1_000
+#: And most items of one list, so that a long one leaves room for what stands beside it.
+_MAX_ITEMS = 50
 
 
 def events_of(request: InboundRequest, body: bytes, settings: Settings) -> tuple[ParsedEvent, ...]:
@@ -76,7 +78,7 @@ def values_in(payload: Any) -> Iterator[tuple[str, str]]:
         if isinstance(node, dict):
             below = node.items()
         elif isinstance(node, list):
-            below = ((name, item) for item in node)
+            below = ((name, item) for item in node[:_MAX_ITEMS])
         elif text := text_at(node):
             yield name, text
         nodes.extend(islice(below, max(0, _MAX_VALUES - len(nodes))))

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
-from inkwire.clock import to_micros
 from inkwire.errors import Unparsable
 from inkwire.model.event import ParsedEvent, Term, TermKind
 from inkwire.model.request import InboundRequest, Reply, SignedRequest
 from inkwire.model.source import Secret
 from inkwire.model.verdict import Accepted, Reason, Refused, Verdict
+from inkwire.moments import to_micros
 from inkwire.providers import hints
 from inkwire.providers.contract import RetryPlan, SecretField, SettingField, Settings
 from inkwire.providers.generic.events import events_of, terms_of, told_in_headers, values_in

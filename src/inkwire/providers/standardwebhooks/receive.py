@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from inkwire.clock import EPOCH, to_micros
 from inkwire.errors import InvalidInput
 from inkwire.model.event import DedupeKind, ParsedEvent, Term, TermKind
 from inkwire.model.request import InboundRequest, Reply, SignedRequest
 from inkwire.model.source import Secret
 from inkwire.model.verdict import Accepted, Reason, Refused, Verdict
+from inkwire.moments import EPOCH, to_micros
 from inkwire.providers import hints
 from inkwire.providers.contract import (
     RetryPlan,
