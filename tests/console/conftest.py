@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from fakes.pages import PASSWORD, Pages, fill, open_pages
 from fakes.visitor import Visitor
-
 from inkwire.clock import ManualClock
+from inkwire.model.source import Source
 
 START = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 As = Callable[[str], Visitor]
@@ -32,6 +33,12 @@ def pages(tmp_path: Path, clock: ManualClock) -> Iterator[Pages]:
 def ids(pages: Pages, clock: ManualClock) -> dict[str, str]:
     """Fills the hub with a working day; ids of what it holds, by what they are."""
     return fill(pages, lambda seconds: clock.advance(seconds=seconds))
+
+
+@pytest.fixture
+def boxc(pages: Pages) -> Source:
+    """One source in an otherwise empty hub."""
+    return pages.source("boxc", "boxc", "BoxC fulfilment")
 
 
 @pytest.fixture

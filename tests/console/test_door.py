@@ -1,11 +1,11 @@
 """Who comes in, and which forms are taken."""
 
 import pytest
-from fakes.pages import PASSWORD, Pages, open_pages
-from fakes.visitor import HOST, Visitor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes.pages import PASSWORD, Pages, open_pages
+from fakes.visitor import HOST, Visitor
 from inkwire.console.app import PAGES
 from inkwire.console.door import safe_next
 from inkwire.console.headers import SAFE
@@ -34,17 +34,18 @@ def test_a_stranger_is_sent_to_sign_in(filled, page):
     assert answer.body == b""
 
 
-@pytest.mark.parametrize("page", CLOSED, ids=lambda p: f"{p.method} {p.path}")
-def test_each_role_reaches_what_its_scopes_say(pages, as_, page):
+@pytest.mark.parametrize("role", Role)
+def test_each_role_reaches_what_its_scopes_say(pages, as_, role):
     """Every route asks for its scope: roles without it get 403, the others something else."""
-    for role, name in NAMES.items():
-        visitor = as_(name)
-        visitor.get("/settings")
-        path = address(page.path)
-        answer = visitor.get(path) if page.method == "GET" else visitor.post(path)
-        allowed = page.scope is None or page.scope in ROLE_SCOPES[role]
-        assert (answer.status == 403) is not allowed, (role, answer.status)
-        assert answer.status != 500
+    visitor = as_(NAMES[role])
+    visitor.get("/settings")
+    for page in CLOSED:
+        if page.scope is not None:
+            path = address(page.path).replace("vera", "nobody")
+            answer = visitor.get(path) if page.method == "GET" else visitor.post(path)
+            allowed = page.scope in ROLE_SCOPES[role]
+            assert (answer.status == 403) is not allowed, (page.path, answer.status)
+            assert answer.status != 500, page.path
 
 
 def test_scopes_are_named_on_every_page_that_shows_or_changes_data():
@@ -58,7 +59,7 @@ def test_scopes_are_named_on_every_page_that_shows_or_changes_data():
 
 
 @pytest.mark.parametrize("csrf", ["", "wrong", "é"], ids=["missing", "wrong", "not ASCII"])
-def test_a_form_without_its_token_does_nothing(pages, ids, as_, csrf):
+def test_a_form_without_its_token_does_nothing(pages, boxc, as_, csrf):
     """Another site cannot know the token, so it cannot pause a source."""
     visitor = as_("admin")
     answer = visitor.post("/sources/boxc/pause", csrf=csrf)
@@ -67,7 +68,7 @@ def test_a_form_without_its_token_does_nothing(pages, ids, as_, csrf):
     assert not pages.hub.store.sources.get("boxc").paused
 
 
-def test_another_users_token_is_no_use(pages, ids, as_):
+def test_another_users_token_is_no_use(pages, boxc, as_):
     """The token belongs to the session, not to the hub."""
     olga, admin = as_("olga"), as_("admin")
     olga.get("/events")
@@ -85,7 +86,7 @@ def test_another_users_token_is_no_use(pages, ids, as_):
     ],
     ids=["another site", "null", "our name inside another", "cross-site", "nothing said"],
 )
-def test_a_form_of_another_origin_does_nothing(pages, ids, as_, headers):
+def test_a_form_of_another_origin_does_nothing(pages, boxc, as_, headers):
     """Even with the right token, the browser must say that the form is ours."""
     visitor = as_("admin")
     visitor.get("/sources/boxc")
@@ -98,7 +99,7 @@ def test_a_form_of_another_origin_does_nothing(pages, ids, as_, headers):
     [{}, {"origin": "http://127.0.0.1:8080"}, {"origin": "", "sec-fetch-site": "same-origin"}],
     ids=["the host asked", "the public URL", "no origin, same site"],
 )
-def test_our_own_forms_are_taken(pages, ids, as_, headers):
+def test_our_own_forms_are_taken(pages, boxc, as_, headers):
     """By the address asked, by the public URL behind a proxy, by the browser's own word."""
     visitor = as_("admin")
     visitor.get("/sources/boxc")

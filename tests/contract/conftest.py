@@ -44,7 +44,7 @@ def make_hub(maker: SqliteMaker | PostgresMaker, tmp_path: Path) -> Iterator[Cal
 
         def make(**settings: Any) -> Hub:
             hub = Hub(stack.enter_context(maker.fresh(tmp_path / "hub", **settings)))
-            stack.callback(lambda: hub.store.close())
+            stack.callback(_close, hub)
             return hub
 
         yield make
@@ -54,3 +54,8 @@ def make_hub(maker: SqliteMaker | PostgresMaker, tmp_path: Path) -> Iterator[Cal
 def hub(make_hub: Callable[..., Hub]) -> Hub:
     """A hub with a fresh store."""
     return make_hub()
+
+
+def _close(hub: Hub) -> None:
+    """Closes the store that the hub has now: a test may have opened another."""
+    hub.store.close()

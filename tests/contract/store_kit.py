@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
 from inkwire.clock import ManualClock
 from inkwire.config import Settings, load_settings
 from inkwire.errors import StoreError

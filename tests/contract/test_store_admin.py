@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
 from contract.store_kit import START, Hub
 from inkwire.errors import Conflict, NotFound
 from inkwire.model.access import ApiKey, LoginSession, Role, Scope, User

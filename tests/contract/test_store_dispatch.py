@@ -1,8 +1,10 @@
 """Handing events on: each once, none lost, whatever happens in between."""
 
 import threading
+from dataclasses import replace
 
 import pytest
+
 from contract.store_kit import START, Hub
 from inkwire.errors import Conflict, NotFound, StoreError
 from inkwire.model.event import DedupeKind, EventState, Term, TermKind
@@ -11,6 +13,7 @@ from inkwire.store.contract import Dispatched
 
 
 def given_ids(given) -> list[str]:
+    """Ids of the events that dispatch was given."""
     return [item.event.id for item in given]
 
 
@@ -24,11 +27,6 @@ class TestTake:
         assert given_ids(rest) == ids[2:]
         assert [item.opened.body for item in first] == [b"body 0", b"body 1"]
         assert first[0].opened.headers == ((b"content-type", b"application/json"),)
-        assert (
-            first[0].event == hub.store.events.get(ids[0]).__replace__(dispatched_at=None)
-            if (hasattr(first[0].event, "__replace__"))
-            else first[0].event.id == ids[0]
-        )
         assert hub.dispatch() == []
         assert hub.store.dispatch.backlog() == 0
 
@@ -137,10 +135,10 @@ class TestTake:
         going = hub.put_event(b"x", source_id="other")
         orphan = hub.put_event(b"x", source_id="deleted")
         audit = hub.audit()
-        hub.store.sources.update(_changed(source, paused=True), audit=audit)
+        hub.store.sources.update(replace(source, paused=True), audit=audit)
         assert hub.store.dispatch.backlog() == 2
         assert given_ids(hub.dispatch()) == [going, orphan]
-        hub.store.sources.update(_changed(source, paused=False), audit=hub.audit())
+        hub.store.sources.update(replace(source, paused=False), audit=hub.audit())
         assert given_ids(hub.dispatch()) == paused
 
     def test_the_order_holds_across_sources(self, hub: Hub):
@@ -247,9 +245,3 @@ class TestAgain:
         with pytest.raises(NotFound, match="evt_none"):
             hub.store.dispatch.again("evt_none", audit=hub.audit())
         assert hub.store.access.audit() == []
-
-
-def _changed(source, **fields):
-    from dataclasses import replace
-
-    return replace(source, **fields)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from contract.store_kit import START, Hub
 from inkwire.errors import CipherError, Conflict, NotFound, StoreError
 from inkwire.model.event import DedupeKind, EventState, Origin, TermKind
@@ -16,6 +17,7 @@ DERIVED = DedupeKind.DERIVED
 
 
 def states(outcomes):
+    """The states of each outcome."""
     return [outcome.states for outcome in outcomes]
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from contract.store_kit import START, Hub
 from hypothesis import given
 from hypothesis import strategies as st
+
+from contract.store_kit import START, Hub
 from inkwire.model.event import EventState
 from inkwire.store import search
 from inkwire.store.contract import MAX_PAGE
@@ -30,6 +31,7 @@ def fill(hub: Hub, count: int, **fields) -> list[str]:
 
 
 def dispatch_all(hub: Hub, terms: dict[str, Sequence[str]]) -> None:
+    """Hands on everything, noting the terms of each event."""
     while hub.dispatch(terms=terms):
         pass
 
@@ -160,7 +162,7 @@ class TestText:
         ids = fill(
             hub, 40, source_id=lambda n: "a" if n % 2 else "b", type=lambda n: f"box.T{n % 3}"
         )
-        dispatch_all(hub, dict.fromkeys(ids, ["order 7"]))
+        dispatch_all(hub, dict.fromkeys(ids, ("order 7",)))
         assert hub.found(text="order", source_id="a", type="box.T1", limit=200) == [
             ids[n] for n in range(39, -1, -1) if n % 2 and n % 3 == 1
         ]

@@ -12,7 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from starlette.routing import Mount
 
 from inkwire.access.gate import CLI, Gate
 from inkwire.app import Hub
-from inkwire.clock import Clock
+from inkwire.clock import Clock, ManualClock
 from inkwire.config import load_settings
 from inkwire.console.app import Parts, console_app
 from inkwire.engine.dispatch import Dispatcher
@@ -45,6 +45,9 @@ from inkwire.store.live import LiveCounters
 from inkwire.store.open import migrate, open_store
 
 PASSWORD = "correct horse battery staple"
+#: All with the same password, made once: a hash takes its time.
+PEOPLE = {"admin": Role.ADMIN, "olga": Role.OPERATOR, "vera": Role.VIEWER}
+PEOPLE_SINCE = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 BASE_URL = "http://127.0.0.1:8080"
 SECRETS: Mapping[str, Mapping[str, str]] = {
     "box": {"primary": "primary-key-of-a-test-application", "secondary": "secondary-key-of-it"},
@@ -88,7 +91,14 @@ class _CountingPart:
 def _migrated() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="inkwire-console-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    migrate(load_settings(data_dir=folder))
+    settings = load_settings(data_dir=folder)
+    migrate(settings)
+    clock = ManualClock(PEOPLE_SINCE)
+    ids = SortableIds(clock)
+    with closing(open_store(settings, clock=clock, ids=ids)) as store:
+        gate = Gate(store=store, clock=clock, ids=ids, session_hours=1)
+        for name, role in PEOPLE.items():
+            gate.add_user(CLI, name=name, password=PASSWORD, role=role)
     return folder
 
 
@@ -126,11 +136,6 @@ class Pages:
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following
-
-    def people(self) -> None:
-        """`admin`, `olga` (operator) and `vera` (viewer), all with the same password."""
-        for name, role in (("admin", Role.ADMIN), ("olga", Role.OPERATOR), ("vera", Role.VIEWER)):
-            self.hub.gate.add_user(CLI, name=name, password=PASSWORD, role=role)
 
     def source(self, source_id: str, provider: str, name: str = "", **more: Any) -> Source:
         """A source with the test secrets."""
@@ -274,9 +279,7 @@ def open_pages(folder: Path, *, clock: Clock, public_url: str = BASE_URL) -> Ite
             gate=Gate(session_hours=settings.session_hours, **shared),
             **shared,
         )
-        pages = Pages(hub=hub, live=LiveCounters())
-        pages.people()
-        yield pages
+        yield Pages(hub=hub, live=LiveCounters())
 
 
 def fill(pages: Pages, later: Callable[[float], None]) -> dict[str, str]:

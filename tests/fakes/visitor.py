@@ -128,18 +128,21 @@ def scope_of(method: str, target: str, headers: Mapping[str, str]) -> dict[str, 
 async def exchange(
     app: Any, method: str, target: str, headers: Mapping[str, str], body: bytes
 ) -> Answer:
-    """Sends one request to an ASGI app and collects the whole answer."""
+    """Sends one request to an ASGI app and collects the answer; hangs up on an endless stream."""
     sent: list[dict[str, Any]] = []
     given = [{"type": "http.request", "body": body, "more_body": False}]
+    heard_enough = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
         if given:
             return given.pop()
-        await asyncio.Event().wait()  # nothing more comes, and nobody hangs up
-        raise AssertionError
+        await heard_enough.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
+        if message.get("body") and (b"content-type", b"text/event-stream") in _kinds(sent[0]):
+            heard_enough.set()
 
     await app(scope_of(method, target, headers), receive, send)
     start = next(m for m in sent if m["type"] == "http.response.start")
@@ -150,3 +153,7 @@ async def exchange(
         set_cookies=tuple(value for name, value in pairs if name == "set-cookie"),
         body=b"".join(m.get("body", b"") for m in sent if m["type"] == "http.response.body"),
     )
+
+
+def _kinds(start: dict[str, Any]) -> set[tuple[bytes, bytes]]:
+    return {(name, value.partition(b";")[0]) for name, value in start["headers"]}

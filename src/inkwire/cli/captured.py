@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from inkwire.errors import InvalidInput
 from inkwire.model.request import InboundRequest
 
-_REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+)(?: HTTP/[0-9.]+)?\r?")
+_REQUEST_LINE = re.compile(rb"([A-Z]+) ((?:/|https?://)\S*)(?: HTTP/[0-9.]+)?\r?")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*\r?")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 

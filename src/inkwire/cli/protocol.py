@@ -18,6 +18,7 @@ HEAD_TIMEOUT_S = 10.0
 class HubProtocol(HttpToolsProtocol):
     """Closes a connection whose request head grows or waits too long."""
 
+    head_timeout_s = HEAD_TIMEOUT_S
     _in_head = True
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
@@ -25,7 +26,7 @@ class HubProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """A new connection: its first head is due."""
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._too_slow)
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end: nothing is due any more."""
@@ -53,7 +54,7 @@ class HubProtocol(HttpToolsProtocol):
         if self._head_bytes > MAX_HEAD:
             self._answer(431, b"The request headers are larger than 64 KiB.")
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._too_slow)
+            self._head_timer = self.loop.call_later(self.head_timeout_s, self._too_slow)
 
     def _too_slow(self) -> None:
         self._head_timer = None

@@ -1,4 +1,4 @@
-"""The options by which `send` and `verify` are told who signs: a source of this hub, or a secret."""
+"""The options that tell `send` and `verify` who signs: a source of this hub, or a secret."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

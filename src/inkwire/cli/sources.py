@@ -106,8 +106,8 @@ def show(ctx: typer.Context, source_id: IdArgument, as_json: JsonOption = False)
 @group.command(
     epilog=examples(
         "inkwire sources create box-main --provider box --name 'Box, production'",
-        "inkwire sources create shop --provider standardwebhooks",
-        "inkwire sources create gh --provider generic --recipe github --secret secret=env:GITHUB_KEY",
+        "inkwire sources create warehouse --provider boxc",
+        "inkwire sources create gh --provider generic --recipe github --secret key=env:GITHUB",
     )
 )
 def create(  # noqa: PLR0917 # the options of one command
@@ -218,7 +218,7 @@ def resume(ctx: typer.Context, source_id: IdArgument) -> None:
 
 @group.command(
     epilog=examples(
-        "inkwire sources rotate shop --overlap 1d",
+        "inkwire sources rotate warehouse --overlap 1d",
         "inkwire sources rotate box-main --role primary --secret env:NEW_KEY --overlap 1h",
     )
 )
@@ -260,7 +260,7 @@ def rotate(  # noqa: PLR0917 # the options of one command
         typer.echo(made_up)
 
 
-@group.command("remove-secret", epilog=examples("inkwire sources remove-secret shop sec_… --yes"))
+@group.command("remove-secret", epilog=examples("inkwire sources remove-secret warehouse sec_… --yes"))
 def remove_secret(
     ctx: typer.Context,
     source_id: IdArgument,

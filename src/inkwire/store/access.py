@@ -130,7 +130,9 @@ class SqlAccess:
             changed = conn.execute(
                 _keys.update()
                 .where(_keys.c.id == key_id)
-                .values(revoked_at=sa.func.coalesce(_keys.c.revoked_at, at))
+                .values(
+                    revoked_at=sa.func.coalesce(_keys.c.revoked_at, sa.literal(at, schema.Micros()))
+                )
             )
             if changed.rowcount == 0:
                 raise NotFound(f"There is no API key {key_id}.")

@@ -98,7 +98,7 @@ class HubHash:
         return hmac.digest(self._key, head.encode() + key, "sha256")[:KEY_HASH]
 
     def quarantined(self, source_id: str, body_hash: bytes, signed_at: int | None) -> bytes:
-        """The dedupe key of a quarantined request: the same body, signed at the same microsecond."""
+        """The dedupe key of a quarantined request: the same body, signed at the same time."""
         head = f"quarantine\x00{source_id}\x00{signed_at}\x00"
         return hmac.digest(self._key, head.encode() + body_hash, "sha256")[:KEY_HASH]
 

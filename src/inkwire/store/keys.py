@@ -85,8 +85,8 @@ def rotate(settings: Settings) -> Keyring:
     """
     if settings.master_key is not None or settings.master_key_command is not None:
         raise ConfigError(
-            "The master key comes from the environment: make a new one with "
-            "`inkwire keys generate` and put it there, in front of the old one."
+            "The master key does not come from a file: make a new one with "
+            "`inkwire master-key new` and put it in front of the old one, separated by a comma."
         )
     path = key_file(settings)
     old = _read(path)
@@ -112,11 +112,11 @@ def parse_keys(text: str, origin: str) -> Keyring:
         if len(value) != KEY_BYTES:
             raise ConfigError(
                 f"Key {number} of {origin} is not base64 of {KEY_BYTES} bytes; "
-                "make one with `inkwire keys generate`."
+                "make one with `inkwire master-key new`."
             )
         keys.append(MasterKey(value))
     if not keys:
-        raise ConfigError(f"{origin} holds no master key; make one with `inkwire keys generate`.")
+        raise ConfigError(f"{origin} holds no master key; make one with `inkwire master-key new`.")
     return Keyring(tuple(dict.fromkeys(keys)))
 
 

@@ -1,6 +1,7 @@
 """Opens and migrates the store that the settings name."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +31,22 @@ class SqlStore:
     """See `contract.Store`."""
 
     def __init__(
-        self, database: Database, cipher: Cipher, settings: Settings, clock: Clock, ids: Ids
+        self, database: Database, seals: Seals, settings: Settings, clock: Clock, ids: Ids
     ) -> None:
         """Wires the parts; the database is this store's to close."""
         idtime = IdTime(ids)
         self._database = database
-        self._seals = Seals(database, cipher)
-        self._rewrapper = Rewrapper(database, cipher)
+        self._rewrapper = Rewrapper(database, seals.cipher)
         self.inbound: Inbound = SqlInbound(
             database,
-            self._seals,
+            seals,
             dedupe_window_s=settings.dedupe_window_s,
             quarantine_rows=settings.quarantine_rows,
             rejected_rows=settings.rejected_rows,
         )
-        self.sources: Sources = SqlSources(database, cipher, idtime)
+        self.sources: Sources = SqlSources(database, seals.cipher, idtime)
         self.events: Events = SqlEvents(database, idtime)
-        self.dispatch: Dispatch = SqlDispatch(database, cipher, clock)
+        self.dispatch: Dispatch = SqlDispatch(database, seals.cipher, clock)
         self.access: Access = SqlAccess(database)
 
     def counters(self) -> Mapping[str, int]:
@@ -69,22 +69,21 @@ class SqlStore:
         """Closes every connection. Idempotent."""
         self._database.close()
 
-    def open_seals(self) -> None:
-        """Makes sure that the master key fits. Raises CipherError."""
-        _ = self._seals.hashes
-
 
 def open_store(settings: Settings, *, clock: Clock, ids: Ids) -> Store:
-    """The store, opened; it is not migrated here. Raises ConfigError, CipherError, StoreError."""
+    """The store, opened; it is not migrated here.
+
+    Raises ConfigError, StoreError, and CipherError if another master key sealed the store.
+    """
     database = _open_database(settings)
     try:
-        ready = _has_tables(database)
-        sealed = ready and sealed_hub_key(database) is not None
-        cipher = Cipher(load_keyring(settings, create=not sealed))
-        store = SqlStore(database, cipher, settings, clock, ids)
-        if ready:
-            store.open_seals()
-        return store
+        sealed = sealed_hub_key(database)
+        seals = Seals(database, Cipher(load_keyring(settings, create=sealed is None)))
+        if sealed is not None:
+            seals.prove(sealed)
+        with suppress(StoreOutdated):
+            _ = seals.hashes  # makes the hub's key in a fresh store
+        return SqlStore(database, seals, settings, clock, ids)
     except BaseException:
         database.close()
         raise
@@ -107,18 +106,10 @@ def migrate(settings: Settings) -> None:
         database.close()
 
 
-def _has_tables(database: Database) -> bool:
-    try:
-        database.require_head()
-    except StoreOutdated:
-        return False
-    return True
-
-
 def _open_database(settings: Settings) -> Database:
     try:
         url = sa.make_url(settings.store_url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise _wrong_url() from None
     backend = url.get_backend_name()
     if backend == "sqlite":

@@ -63,7 +63,7 @@ class PostgresDatabase(Database):
     locks_rows = True
 
     def __init__(self, url: sa.URL) -> None:
-        """Connects on first use. `url`: postgresql://…"""
+        """Connects once, to tell what is wrong now. `url`: postgresql://… Raises StoreError."""
         self._closed = False
         self._url = url.set(drivername="postgresql")
         self.engine = sa.create_engine(
@@ -76,6 +76,7 @@ class PostgresDatabase(Database):
             connect_args={"connect_timeout": _CONNECT_S, "application_name": "inkwire"},
         )
         sa.event.listen(self.engine, "connect", _prepare)
+        self._reach()
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -200,6 +201,15 @@ class PostgresDatabase(Database):
         """Closes the pool; watchers end at their next turn."""
         self._closed = True
         super().close()
+
+    def _reach(self) -> None:
+        try:
+            self.engine.connect().close()
+        except FAULTS as fault:
+            cause = fault.orig if isinstance(fault, sa.exc.DBAPIError) else fault
+            reason = str(cause).partition("\n")[0]  # libpq names host and user, no password
+            self.engine.dispose()
+            raise type(store_error(fault))(f"The database does not answer: {reason}.") from None
 
     async def _listen(self) -> psycopg.AsyncConnection[Any]:
         listener = await psycopg.AsyncConnection.connect(

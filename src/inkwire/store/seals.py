@@ -1,11 +1,11 @@
-"""The cipher of an open store, with the hub's key once the store has its tables."""
+"""The cipher of an open store, and the hub's own key, which the master key seals."""
 
 import os
 import threading
 
 import sqlalchemy as sa
 
-from inkwire.errors import CipherError
+from inkwire.errors import CipherError, StoreOutdated
 from inkwire.store import schema
 from inkwire.store.cipher import KEY, Cipher, HubHash, place
 from inkwire.store.database import Database
@@ -18,7 +18,7 @@ class Seals:
     """Cipher and hub hashes; the hub's key is made by whoever opens the fresh store first."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
-        """Opens the hub's key if there is one: the proof that the master key fits."""
+        """Reads nothing yet."""
         self.cipher = cipher
         self._database = database
         self._lock = threading.Lock()
@@ -33,6 +33,10 @@ class Seals:
                 self._hashes = HubHash(self._hub_key())
         return self._hashes
 
+    def prove(self, sealed: bytes) -> None:
+        """Opens the hub's key: the master key fits this store. Raises CipherError."""
+        self.cipher.unwrap(sealed, _WHERE)
+
     def _hub_key(self) -> bytes:
         sealed = sealed_hub_key(self._database)
         if sealed is None:
@@ -46,9 +50,12 @@ class Seals:
 
 
 def sealed_hub_key(database: Database) -> bytes | None:
-    """The hub's key as it is kept; None in a fresh store."""
-    with database.reading() as conn:
-        found: bytes | None = conn.scalar(
-            sa.select(schema.hub.c.sealed).where(schema.hub.c.name == _HUB_KEY)
-        )
-        return found
+    """The hub's key as it is kept; None in a store without one, or without tables."""
+    try:
+        with database.reading() as conn:
+            found: bytes | None = conn.scalar(
+                sa.select(schema.hub.c.sealed).where(schema.hub.c.name == _HUB_KEY)
+            )
+            return found
+    except StoreOutdated:
+        return None
