@@ -71,6 +71,7 @@ def watcher(as_: Any, boxc: Any) -> Any:
 
 
 async def send(pages: Pages, token: str) -> None:
+    """One more event, another for each `token`."""
     await asyncio.to_thread(pages.send, "boxc", "orders-status", token=token)
 
 

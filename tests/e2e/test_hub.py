@@ -63,7 +63,8 @@ async def running(folder):
         migrate(settings)
         with open_hub(settings) as hub:
             hub.desk.create(
-                CLI, SourceDraft(id="box-main", provider="box", name="Box", secrets={"primary": KEY})
+                CLI,
+                SourceDraft(id="box-main", provider="box", name="Box", secrets={"primary": KEY}),
             )
             _, key = hub.gate.add_api_key(CLI, name="tests", scopes=frozenset(Scope))
             app = web_app(hub)

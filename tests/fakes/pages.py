@@ -30,7 +30,7 @@ from inkwire.engine.dispatch import Dispatcher
 from inkwire.ids import SortableIds
 from inkwire.ingest.live_sources import load_sources
 from inkwire.ingest.receive import Received, Refusal, judge
-from inkwire.model.access import Role
+from inkwire.model.access import Caller, Role
 from inkwire.model.event import EventState
 from inkwire.model.receipt import Intake, Rejection
 from inkwire.model.request import InboundRequest, shown_headers
@@ -137,7 +137,15 @@ class Pages:
             with suppress(asyncio.CancelledError):
                 await following
 
-    def source(self, source_id: str, provider: str, name: str = "", **more: Any) -> Source:
+    def source(
+        self,
+        source_id: str,
+        provider: str,
+        name: str = "",
+        *,
+        caller: Caller = CLI,
+        **more: Any,
+    ) -> Source:
         """A source with the test secrets."""
         draft = SourceDraft(
             id=source_id,
@@ -146,7 +154,7 @@ class Pages:
             secrets=SECRETS[provider],
             **more,
         )
-        source, _ = self.hub.desk.create(CLI, draft)
+        source, _ = self.hub.desk.create(caller, draft)
         return source
 
     def send(

@@ -123,7 +123,7 @@ def cases(provider: Provider) -> list[Case]:
 
 
 def case(provider: Provider, name: str) -> Case:
-    """The sample `name`, or the first of that event type. Raises NotFound, naming those there are."""
+    """The sample `name`, or the first of that event type. Raises NotFound, naming them."""
     found = cases(provider)
     for candidate in found:
         if name in (candidate.name, candidate.event_type):

@@ -13,9 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from inkwire.ids import Ids, SortableIds
-from inkwire.moments import EPOCH, to_micros
+from inkwire.moments import to_micros
 
 MARGIN = timedelta(minutes=10)
+_LAST_MICROS = 2**56 - 1
 
 
 class IdTime:
@@ -44,15 +45,19 @@ class IdTime:
         if since is not None:
             found.append(at >= since)
             if self._timed:
-                found.append(ids >= floor(prefix, since - MARGIN))
+                found.append(ids >= floor(prefix, since, -MARGIN))
         if until is not None:
             found.append(at < until)
             if self._timed:
-                found.append(ids < floor(prefix, until + MARGIN))
+                found.append(ids < floor(prefix, until, MARGIN))
         return found
 
 
-def floor(prefix: str, moment: datetime) -> str:
-    """The smallest id of `prefix` that `SortableIds` can give at `moment`."""
-    raw = max(0, to_micros(max(moment, EPOCH))).to_bytes(7, "big") + bytes(8)
+def floor(prefix: str, moment: datetime, shift: timedelta = timedelta(0)) -> str:
+    """The smallest id of `prefix` that `SortableIds` can give at `moment` + `shift`.
+
+    Any moment will do: those before 1970 or after 4253, which no id holds, count as the ends.
+    """
+    micros = to_micros(moment) + shift // timedelta(microseconds=1)
+    raw = min(max(0, micros), _LAST_MICROS).to_bytes(7, "big") + bytes(8)
     return f"{prefix}_{base64.b32hexencode(raw).decode('ascii').lower()}"

@@ -273,6 +273,6 @@ def _unnest(table: str, columns: Sequence[str], returning: str = "") -> str:
     """Adds rows whose key is free, from one array for each column."""
     arrays = ", ".join(f"%b::{kind}[]" for kind in _types(table, columns))
     return (
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) "
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) "  # noqa: S608
         f"ON CONFLICT DO NOTHING{returning}"
     )

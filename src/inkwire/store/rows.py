@@ -15,11 +15,14 @@ from inkwire.store import schema
 Row = Any
 
 #: All but the sealed parts; whether the body is kept comes as `has_body`.
-RECEIPT_FIELDS = tuple(
-    column
-    for column in schema.receipts.c
-    if column.name not in ("data_key", "headers", "body", "canonical")
-) + (schema.receipts.c.body.is_not(None).label("has_body"),)
+RECEIPT_FIELDS = (
+    *(
+        column
+        for column in schema.receipts.c
+        if column.name not in ("data_key", "headers", "body", "canonical")
+    ),
+    schema.receipts.c.body.is_not(None).label("has_body"),
+)
 EVENT_FIELDS = tuple(
     column for column in schema.events.c if column.name not in ("dedupe_key", "release_as")
 )
