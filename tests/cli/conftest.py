@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,3 +49,19 @@ def served(tmp_path_factory) -> Iterator[Served]:
         reader.join(5)
     running.process.stdout.close()
     running.process.stderr.close()
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., Served]]:
+    """Starts hubs; those that a failed test leaves behind are ended."""
+    started: list[Served] = []
+
+    def start(*arguments: object, **environment: str) -> Served:
+        started.append(serve(*arguments, **environment))
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            running.process.kill()
+            running.process.communicate(timeout=30)

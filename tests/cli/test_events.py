@@ -19,6 +19,7 @@ def hub(served):
     cli("send", "box", url, "--source", "box", "--tamper", code=1)
     cli("send", "box", f"{served.url}/in/nobody", "--secret", KEY, code=1)
     eventually(lambda: cli.json("rejected", "list", "--reason", "bad_signature"))
+    eventually(lambda: cli.json("rejected", "list", "--source", "nobody"))
     eventually(lambda: all(e["dispatched_at"] for e in cli.json("events", "list")))
     return served
 

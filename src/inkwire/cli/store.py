@@ -89,6 +89,4 @@ def rewrap(ctx: typer.Context) -> None:
         while batch := hub.store.rewrap():
             done += batch
             typer.echo(f"{done} …", err=True)
-    typer.echo(
-        f"{done} data keys now hang on the current master key; nothing is left on older ones."
-    )
+    typer.echo(f"{done} values sealed anew; nothing hangs on an older master key any more.")

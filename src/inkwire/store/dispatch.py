@@ -115,25 +115,24 @@ class SqlDispatch:
         done = [(event, found) for event, found in done if event.id in still]
         if not done:
             return 0
-        conn.execute(
-            _events.update()
-            .where(_events.c.id == sa.bindparam("event"))
-            .values(dispatched_at=sa.bindparam("at"), dispatch_error=sa.bindparam("error")),
-            [
-                {
-                    "event": event.id,
-                    "at": self._clock.now(),
-                    "error": None if found.error is None else clean(found.error),
-                }
-                for event, found in done
-            ],
-        )
+        self._mark(conn, done)
         types = sorted({(event.type,) for event, _ in done})
         terms = sorted({row for event, found in done for row in _term_rows(event, found.terms)})
         self._database.add_missing(conn, "event_types", ("type",), types)
         self._database.add_missing(conn, "terms", ("value", "event_id", "kind"), terms)
         self._database.bump(conn, DISPATCHED)
         return len(done)
+
+    def _mark(self, conn: sa.Connection, done: Sequence[tuple[Event, Dispatched]]) -> None:
+        """One statement for all that went well, and one for each that did not."""
+        update = _events.update().values(dispatched_at=self._clock.now(), dispatch_error=None)
+        well = [event.id for event, found in done if found.error is None]
+        conn.execute(update.where(_events.c.id.in_(well)))
+        for event, found in done:
+            if found.error is not None:
+                conn.execute(
+                    update.where(_events.c.id == event.id).values(dispatch_error=clean(found.error))
+                )
 
 
 def _done(

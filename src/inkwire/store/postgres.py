@@ -27,7 +27,12 @@ from inkwire.store.faults import FAULTS, store_error
 
 #: Seconds behind LISTEN after which the counters are read anyway.
 POLL_S = 1.0
-_CONNECT_S = 5
+#: A server that vanished is noticed within seconds, not by the system's default of minutes.
+_CONNECT: Mapping[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "keepalives_idle": 30,
+}
 _LOCK_TIMEOUT_MS = 1500
 _MIGRATION_LOCK = 0x696E6B77697265  # "inkwire" in ASCII
 _MIGRATION_WAIT_S = 60
@@ -73,7 +78,8 @@ class PostgresDatabase(Database):
             pool_timeout=5,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"connect_timeout": _CONNECT_S, "application_name": "inkwire"},
+            isolation_level="READ COMMITTED",  # whatever the server's default: `claim` relies on it
+            connect_args={**_CONNECT, "application_name": "inkwire"},
         )
         sa.event.listen(self.engine, "connect", _prepare)
         self._reach()
@@ -215,8 +221,8 @@ class PostgresDatabase(Database):
         listener = await psycopg.AsyncConnection.connect(
             self._url.render_as_string(hide_password=False),
             autocommit=True,
-            connect_timeout=_CONNECT_S,
             application_name="inkwire-watch",
+            **_CONNECT,
         )
         await listener.execute("LISTEN inkwire")
         return listener

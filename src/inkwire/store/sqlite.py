@@ -31,9 +31,12 @@ from inkwire.store.faults import FAULTS, store_error
 BUSY_S = 1.5
 POLL_S = 0.05
 _TURN_POLL_S = 0.0005
+_MIGRATION_WAIT_S = 60
 #: A receipt of 1.5 kB takes a third of a page; with 4 KiB pages it would waste half of one.
 _PAGE_BYTES = 8192
 _CHECKPOINT_PAGES = 1000
+#: The log's file shrinks to this after a long reader (a backup) let it grow.
+_LOG_BYTES = 64 * 1024 * 1024
 #: The writer's covers the random pages of a million dedupe keys.
 _WRITER_CACHE_KIB = 64 * 1024
 _READER_CACHE_KIB = 8 * 1024
@@ -83,7 +86,7 @@ class SqliteDatabase(Database):
         sa.event.listen(self.engine, "begin", _begin)
         sa.event.listen(self._writers, "begin", _begin_immediate)
         try:
-            with self._my_turn():
+            with self._my_turn(_MIGRATION_WAIT_S):
                 self._writer = self._writers.connect()
         except FAULTS as fault:
             raise store_error(fault) from fault
@@ -106,6 +109,7 @@ class SqliteDatabase(Database):
         conn.execute("PRAGMA foreign_keys=ON")
         conn.execute("PRAGMA secure_delete=ON")
         conn.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        conn.execute(f"PRAGMA journal_size_limit={_LOG_BYTES}")
         conn.execute(f"PRAGMA cache_size=-{cache_kib}")
         return conn
 
@@ -122,18 +126,19 @@ class SqliteDatabase(Database):
     @contextmanager
     def migrating(self) -> Iterator[sa.Connection]:
         """The writer, for as long as a migration takes."""
-        with self._my_turn():
+        with self._my_turn(_MIGRATION_WAIT_S):
             try:
                 yield self._writer
             except FAULTS as fault:
                 raise store_error(fault) from fault
 
     @contextmanager
-    def _my_turn(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=BUSY_S):
+    def _my_turn(self, wait_s: float = BUSY_S) -> Iterator[None]:
+        """Holds this process's lock, then that of all processes. Raises StoreBusy."""
+        if not self._turn.acquire(timeout=wait_s):
             raise StoreBusy
         try:
-            _lock(self._lock_file)
+            _lock(self._lock_file, wait_s)
             try:
                 yield
             finally:
@@ -206,7 +211,7 @@ class SqliteDatabase(Database):
             "synchronous": "full",
             "bytes": self._path.stat().st_size,
             "log_bytes": wal.stat().st_size if wal.exists() else 0,
-            "warnings": list(_warnings(sqlite3.sqlite_version_info)),
+            "warnings": warnings_of(sqlite3.sqlite_version_info),
         }
 
     def close(self) -> None:
@@ -221,15 +226,15 @@ class SqliteDatabase(Database):
         os.close(self._lock_file)
 
 
-def _lock(descriptor: int) -> None:
-    """Waits for the writers' lock. Raises StoreBusy after BUSY_S."""
+def _lock(descriptor: int, wait_s: float) -> None:
+    """Waits for the writers' lock. Raises StoreBusy after `wait_s`."""
     deadline = None
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             now = time.monotonic()
-            deadline = deadline or now + BUSY_S
+            deadline = deadline or now + wait_s
             if now > deadline:
                 raise StoreBusy from None
             time.sleep(_TURN_POLL_S)
@@ -253,12 +258,14 @@ def _driver(conn: sa.Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", conn.connection.driver_connection)
 
 
-def _warnings(version: tuple[int, ...]) -> Iterator[str]:
+def warnings_of(version: tuple[int, ...]) -> list[str]:
+    """What an operator should know of this release of SQLite."""
     fixed = (
         version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
     )
-    if not fixed:
-        yield (
-            f"SQLite {'.'.join(map(str, version))} has the WAL-reset fault (fixed in 3.51.3). "
-            "Inkwire avoids it among its own processes; let no other program write to the file."
-        )
+    if fixed:
+        return []
+    return [
+        f"SQLite {'.'.join(map(str, version))} has the WAL-reset fault (fixed in 3.51.3). "
+        "Inkwire avoids it among its own processes; let no other program write to the file."
+    ]
