@@ -1,4 +1,4 @@
-"""Writes docs/reference (commands, settings, providers) from the code; `--check` compares."""
+"""Writes docs/reference and docs/providers from the code; `--check` compares."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from inkwire.cli.root import app
 from inkwire.config import Settings
 from inkwire.providers.contract import Provider, Receiver
-from inkwire.providers.registry import cases, registry
+from inkwire.providers.registry import cases, manual, registry
 
 ROOT = Path(__file__).parent.parent
 MADE = "<!-- Made by `make docs` from the code; edit that. -->"
@@ -22,7 +22,7 @@ def main() -> int:
     """Writes the pages, or with --check compares them; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when behind")
-    parser.add_argument("--into", type=Path, default=ROOT / "docs" / "reference")
+    parser.add_argument("--into", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
     behind = []
     for name, text in pages():
@@ -39,9 +39,18 @@ def main() -> int:
 
 def pages() -> Iterator[tuple[str, str]]:
     """Name and text of each page."""
-    yield "cli.md", _page("Commands", _cli())
-    yield "settings.md", _page("Settings", _settings())
-    yield "providers.md", _page("Providers", _providers())
+    yield "reference/cli.md", _page("Commands", _cli())
+    yield "reference/settings.md", _page("Settings", _settings())
+    yield "reference/providers.md", _page("Providers", _providers())
+    for provider in registry().receiving():
+        yield f"providers/{provider.name}.md", _guide(provider)
+
+
+def _guide(provider: Provider) -> str:
+    """The operator's manual, with an address to stand for the reader's own."""
+    text = manual(provider).replace("{source}", f"my-{provider.name}")
+    text = text.replace("{url}", f"https://hooks.example.com/in/my-{provider.name}")
+    return f"{MADE}\n\n{text.rstrip()}\n"
 
 
 def _page(title: str, lines: Iterable[str]) -> str:

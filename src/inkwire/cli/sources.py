@@ -260,7 +260,9 @@ def rotate(  # noqa: PLR0917 # the options of one command
         typer.echo(made_up)
 
 
-@group.command("remove-secret", epilog=examples("inkwire sources remove-secret warehouse sec_… --yes"))
+@group.command(
+    "remove-secret", epilog=examples("inkwire sources remove-secret warehouse sec_… --yes")
+)
 def remove_secret(
     ctx: typer.Context,
     source_id: IdArgument,

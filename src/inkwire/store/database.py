@@ -1,11 +1,12 @@
 """A database as the store's rooms use it; `sqlite.py` and `postgres.py` hold what differs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from inkwire.errors import StoreOutdated
 from inkwire.store import schema
@@ -14,6 +15,15 @@ from inkwire.store.dedupe import Claim
 from inkwire.store.faults import FAULTS, store_error
 
 Row = tuple[Any, ...]
+
+
+def one_of(
+    conn: sa.Connection, column: sa.Column[Any], values: Iterable[str]
+) -> sa.ColumnElement[bool]:
+    """`column` is one of `values`: a single array where a long list costs more than the query."""
+    if conn.dialect.name == "postgresql":
+        return column == sa.any_(sa.literal(list(values), postgresql.ARRAY(sa.Text())))
+    return column.in_(list(values))
 
 
 class Database(ABC):

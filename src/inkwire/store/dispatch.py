@@ -12,7 +12,7 @@ from inkwire.providers.payload import MAX_TERMS, fold
 from inkwire.store import rows, schema
 from inkwire.store.cipher import Cipher
 from inkwire.store.contract import DISPATCHED, EVENT, Dispatched, Undispatched
-from inkwire.store.database import Database
+from inkwire.store.database import Database, one_of
 from inkwire.store.inbound import open_row, opened_fields
 from inkwire.store.intake import HANDED_ON, clean
 
@@ -87,13 +87,17 @@ class SqlDispatch:
         if not ids:
             return []
         found = conn.execute(
-            sa.select(*rows.EVENT_FIELDS).where(_events.c.id.in_(ids)).order_by(_events.c.id)
+            sa.select(*rows.EVENT_FIELDS)
+            .where(one_of(conn, _events.c.id, ids))
+            .order_by(_events.c.id)
         )
         events = [rows.event(row) for row in found]
         wanted = {event.receipt_id for event in events}
         receipts = {
             row.id: open_row(row, self._cipher)
-            for row in conn.execute(opened_fields().where(schema.receipts.c.id.in_(wanted)))
+            for row in conn.execute(
+                opened_fields().where(one_of(conn, schema.receipts.c.id, wanted))
+            )
         }
         return [
             Undispatched(
@@ -108,7 +112,9 @@ class SqlDispatch:
         """Notes what was found for the events that still wait; returns how many those were."""
         ids = [event.id for event, _ in done]
         still = set(
-            conn.scalars(sa.select(_events.c.id).where(_events.c.id.in_(ids), schema.IS_WAITING))
+            conn.scalars(
+                sa.select(_events.c.id).where(one_of(conn, _events.c.id, ids), schema.IS_WAITING)
+            )
             if ids
             else ()
         )
@@ -127,7 +133,7 @@ class SqlDispatch:
         """One statement for all that went well, and one for each that did not."""
         update = _events.update().values(dispatched_at=self._clock.now(), dispatch_error=None)
         well = [event.id for event, found in done if found.error is None]
-        conn.execute(update.where(_events.c.id.in_(well)))
+        conn.execute(update.where(one_of(conn, _events.c.id, well)))
         for event, found in done:
             if found.error is not None:
                 conn.execute(

@@ -1,12 +1,14 @@
 """The event list: filters, and search by the prefix of a term. Fast at millions of events.
 
-Without text a list is a walk along one index from the newest id on. With text there are three
-cases, told apart by looking at no more than `FEW` index entries:
-- few matches: all their ids are read, sorted and filtered: exact;
-- many matches of at most `VALUES` different values (one e-mail address, one order): the newest
-  ids of each value are merged: exact;
-- many matches of many values (a letter or two): most events match, so the newest `SCAN` events
-  are walked and tested. What is older than those is found by a longer text.
+Without text a list is a walk along one index, from the newest id on. With text the way is chosen
+by looking at no more than `FEW` index entries on each side:
+- few terms have the prefix: their events are read and filtered;
+- few events meet the other filters: their terms are tested;
+- many of both, and at most `VALUES` different values (one e-mail address, one customer): the
+  ids of each value are merged, newest first, and filtered;
+- many of both and many values (a letter or two): the newest events are walked and tested.
+The first two are exact. The others look at the newest `SCAN` candidates and no further: what is
+older is found by a longer text or by its time.
 """
 
 import heapq
@@ -20,11 +22,13 @@ from inkwire.model.event import Event, EventState
 from inkwire.providers.payload import fold
 from inkwire.store import rows, schema
 from inkwire.store.contract import MAX_PAGE, EventQuery
+from inkwire.store.database import one_of
 from inkwire.store.idtime import IdTime
 
 FEW = 2_000
 VALUES = 50
 SCAN = 20_000
+_CHUNK = 500
 
 _events = schema.events
 _terms = schema.terms
@@ -95,10 +99,15 @@ def _of_prefix(
     few = conn.scalars(sa.select(_terms.c.event_id).where(*matches, *paging).limit(FEW + 1)).all()
     if len(few) <= FEW:
         return _filtered(conn, iter(sorted(set(few), reverse=True)), where, limit)
+    if where:
+        tested, rest = _tested(conn, matches, where, FEW, limit)
+        if len(tested) == limit or not rest:
+            return tested
     values = _distinct(conn, text)
     if len(values) <= VALUES:
-        return _filtered(conn, _merged(conn, values, paging), where, limit)
-    return _scanned(conn, matches, where, limit)
+        merged = islice(_merged(conn, values, paging), SCAN)
+        return _filtered(conn, merged, where, limit)
+    return _tested(conn, matches, where, SCAN, limit)[0]
 
 
 def _distinct(conn: sa.Connection, text: str) -> list[str]:
@@ -152,22 +161,34 @@ def _filtered(
     """The first `limit` of the ids (newest first) whose events meet the other filters."""
     found: list[Event] = []
     while len(found) < limit and (chunk := list(islice(ids, MAX_PAGE))):
-        found += _walk(conn, [_events.c.id.in_(chunk), *where], limit - len(found))
+        found += _walk(conn, [one_of(conn, _events.c.id, chunk), *where], limit - len(found))
     return found
 
 
-def _scanned(
-    conn: sa.Connection, matches: Sequence[Condition], where: Sequence[Condition], limit: int
-) -> list[Event]:
-    """Tests the newest SCAN events that meet the other filters for the term."""
-    newest = (
-        sa.select(_events.c.id).where(*where).order_by(_events.c.id.desc()).limit(SCAN).subquery()
-    )
-    has_term = sa.exists().where(_terms.c.event_id == newest.c.id, *matches)
-    ids = conn.scalars(
-        sa.select(newest.c.id).where(has_term).order_by(newest.c.id.desc()).limit(limit)
-    ).all()
-    return _filtered(conn, iter(ids), where, limit)
+def _tested(
+    conn: sa.Connection,
+    matches: Sequence[Condition],
+    where: Sequence[Condition],
+    scan: int,
+    limit: int,
+) -> tuple[list[Event], bool]:
+    """Tests the newest `scan` events that meet the other filters for the term.
+
+    Returns what has the term, and whether there are events beyond those tested.
+    """
+    newest = sa.select(_events.c.id).where(*where).order_by(_events.c.id.desc()).limit(scan + 1)
+    candidates = conn.scalars(newest).all()
+    found: list[Event] = []
+    for at in range(0, min(len(candidates), scan), _CHUNK):
+        chunk = candidates[at : at + _CHUNK]
+        has_term = sa.select(_terms.c.event_id).where(
+            one_of(conn, _terms.c.event_id, chunk), *matches
+        )
+        ids = sorted(set(conn.scalars(has_term)), reverse=True)
+        found += _filtered(conn, iter(ids), where, limit - len(found))
+        if len(found) == limit:
+            break
+    return found, len(candidates) > scan
 
 
 def after_prefix(prefix: str) -> str:

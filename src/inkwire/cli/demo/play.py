@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from collections import Counter
@@ -100,6 +101,7 @@ def perform(*, end: bool, port: int, folder: Path | None) -> bool:
     from inkwire.cli.demo import report
 
     out = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clears the folder away, too
     with contextlib.suppress(KeyboardInterrupt):
         started = time.monotonic()
         out.print("[bold]Starting a hub on an empty folder …[/bold]")

@@ -112,7 +112,7 @@ class BolosignReceiver:
     retries = RetryPlan(
         delays_s=(),
         timeout_s=10.0,
-        source="BoloSign publishes neither repeats nor a time limit (C19): none is assumed, and "
+        source="BoloSign publishes neither repeats nor a time limit: none is assumed, and "
         "10 s to answer.",
     )
 
