@@ -21,7 +21,7 @@ from inkwire.clock import Clock, SystemClock
 from inkwire.config import MIB, Settings
 from inkwire.errors import InkwireError
 from inkwire.model.access import Role
-from inkwire.model.source import Source
+from inkwire.model.source import Source, SourceActivity
 
 if TYPE_CHECKING:
     from inkwire.hub import Hub
@@ -258,44 +258,52 @@ def sources(hub: "Hub") -> Iterator[Finding]:
     opened = hub.store.sources.open_secrets(now)
     heard = hub.desk.activity(CLI)
     for source in found:
-        about = f"source {source.id}"
-        try:
-            receiver = hub.registry.receiver(source.provider)
-        except InkwireError as error:
-            yield fail(
-                about, error.message, "Install the provider's package, or delete the source."
-            )
-            continue
-        roles = {secret.role for secret in opened.get(source.id, ())}
-        missing = [s.label for s in receiver.secrets if s.required and s.role not in roles]
-        if missing:
-            yield fail(
-                about,
-                f"It holds no valid secret: {', '.join(missing)}. Every request is refused.",
-                f"inkwire sources rotate {source.id}",
-            )
-        yield from _expiring(source, about, now)
-        if source.paused:
-            advice = f"inkwire sources resume {source.id}"
-            yield warn(about, "It is paused: its events wait.", advice)
-        seen = heard.get(source.id)
-        if seen and seen.quarantined:
-            yield warn(
-                about,
-                f"{seen.quarantined} requests are in quarantine: signed right, but too late.",
-                f"inkwire events list --source {source.id} --state quarantined, then "
-                "inkwire events release RECEIPT",
-            )
-        if seen and seen.rejections_24h >= MANY_REFUSALS:
-            yield warn(
-                about,
-                f"{seen.rejections_24h} requests were refused in 24 h, the last one for "
-                f"{seen.last_rejection_reason}.",
-                f"inkwire rejected list --source {source.id}",
-            )
-        if not missing:
-            last = ago(seen.last_receipt_at, now) if seen else "never"
-            yield ok(about, f"{source.provider}, last receipt {last}")
+        valid = {secret.role for secret in opened.get(source.id, ())}
+        yield from _source(hub, source, valid, heard.get(source.id), now)
+
+
+def _source(
+    hub: "Hub", source: Source, valid: set[str], seen: SourceActivity | None, now: datetime
+) -> Iterator[Finding]:
+    """One source. `valid`: roles that it holds a valid secret of."""
+    about = f"source {source.id}"
+    try:
+        receiver = hub.registry.receiver(source.provider)
+    except InkwireError as error:
+        yield fail(about, error.message, "Install the provider's package, or delete the source.")
+        return
+    missing = [s.label for s in receiver.secrets if s.required and s.role not in valid]
+    if missing:
+        yield fail(
+            about,
+            f"It holds no valid secret: {', '.join(missing)}. Every request is refused.",
+            f"inkwire sources rotate {source.id}",
+        )
+    yield from _expiring(source, about, now)
+    if source.paused:
+        yield warn(about, "It is paused: its events wait.", f"inkwire sources resume {source.id}")
+    yield from _traffic(source, about, seen)
+    if not missing:
+        last = ago(seen.last_receipt_at, now) if seen else "never"
+        yield ok(about, f"{source.provider}, last receipt {last}")
+
+
+def _traffic(source: Source, about: str, seen: SourceActivity | None) -> Iterator[Finding]:
+    """What waits in quarantine, and whether much is refused."""
+    if seen and seen.quarantined:
+        yield warn(
+            about,
+            f"{seen.quarantined} requests are in quarantine: signed right, but too late.",
+            f"inkwire events list --source {source.id} --state quarantined, then "
+            "inkwire events release RECEIPT",
+        )
+    if seen and seen.rejections_24h >= MANY_REFUSALS:
+        yield warn(
+            about,
+            f"{seen.rejections_24h} requests were refused in 24 h, the last one for "
+            f"{seen.last_rejection_reason}.",
+            f"inkwire rejected list --source {source.id}",
+        )
 
 
 def _expiring(source: Source, about: str, now: datetime) -> Iterator[Finding]:

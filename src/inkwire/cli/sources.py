@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inkwire.cli.output import ago, clean, facts, jsonable, print_json, stamp, table
+from inkwire.cli.output import ago, jsonable, print_json, table
 from inkwire.cli.shell import (
     confirmed,
     examples,
@@ -18,12 +18,11 @@ from inkwire.cli.shell import (
     secret_text,
 )
 from inkwire.cli.signer import RecipeOption, recipe_settings
+from inkwire.cli.source_views import print_provider, print_source, source_facts
 from inkwire.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from inkwire.hub import Hub
-    from inkwire.model.source import Source
-    from inkwire.providers.contract import Provider, Receiver
+    from inkwire.providers.contract import Receiver
 
 group = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Endpoints and secrets.")
 
@@ -67,7 +66,7 @@ def list_sources(ctx: typer.Context, as_json: JsonOption = False) -> None:
         sources, heard = hub.desk.all(operator()), hub.desk.activity(operator())
         now = hub.clock.now()
         if as_json:
-            print_json([_facts(hub, source) for source in sources])
+            print_json([source_facts(hub, source) for source in sources])
             return
         rows = []
         for source in sources:
@@ -98,9 +97,9 @@ def show(ctx: typer.Context, source_id: IdArgument, as_json: JsonOption = False)
     with opened(ctx) as hub:
         source = hub.desk.get(operator(), source_id)
         if as_json:
-            print_json(_facts(hub, source))
+            print_json(source_facts(hub, source))
         else:
-            _print_source(hub, source)
+            print_source(hub, source)
 
 
 @group.command(
@@ -148,9 +147,9 @@ def create(  # noqa: PLR0917 # the options of one command
             ),
         )
         if as_json:
-            print_json(_facts(hub, source) | {"generated_secrets": dict(generated)})
+            print_json(source_facts(hub, source) | {"generated_secrets": dict(generated)})
             return
-        _print_source(hub, source)
+        print_source(hub, source)
         for role, value in generated.items():
             note(f"The secret {role}, shown only this once:")
             typer.echo(value)
@@ -195,9 +194,9 @@ def update(  # noqa: PLR0917 # the options of one command
     with opened(ctx) as hub:
         source = hub.desk.update(operator(), source_id, change)
         if as_json:
-            print_json(_facts(hub, source))
+            print_json(source_facts(hub, source))
         else:
-            _print_source(hub, source)
+            print_source(hub, source)
 
 
 @group.command(epilog=examples("inkwire sources pause box-main"))
@@ -260,9 +259,7 @@ def rotate(  # noqa: PLR0917 # the options of one command
         typer.echo(made_up)
 
 
-@group.command(
-    "remove-secret", epilog=examples("inkwire sources remove-secret warehouse sec_… --yes")
-)
+@group.command("remove-secret", epilog=examples("inkwire sources remove-secret shop sec_… --yes"))
 def remove_secret(
     ctx: typer.Context,
     source_id: IdArgument,
@@ -312,7 +309,7 @@ def providers(
     from inkwire.providers.registry import registry
 
     if name is not None:
-        _print_provider(registry().get(name), registry().receiver(name), as_json=as_json)
+        print_provider(registry().get(name), registry().receiver(name), as_json=as_json)
         return
     found = registry().receiving()
     if as_json:
@@ -376,72 +373,3 @@ def _seconds(text: str) -> int:
     if not number.isdigit() or unit not in units:
         raise InvalidInput(f"{text!r} is no length of time; write 0, 90s, 30m, 1h or 7d.")
     return int(number) * units[unit]
-
-
-def _facts(hub: "Hub", source: "Source") -> dict[str, Any]:
-    activity = hub.desk.activity(operator()).get(source.id)
-    shown: dict[str, Any] = jsonable(source)
-    return shown | {"url": hub.desk.url(source.id), "activity": jsonable(activity)}
-
-
-def _print_source(hub: "Hub", source: "Source") -> None:
-    now, seen = hub.clock.now(), hub.desk.activity(operator()).get(source.id)
-    last = ago(seen.last_receipt_at, now) if seen else "never"
-    facts(
-        [
-            ("id", source.id),
-            ("name", source.name),
-            ("provider", source.provider),
-            ("address", hub.desk.url(source.id)),
-            ("state", "paused" if source.paused else "active"),
-            ("managed by", source.managed_by),
-            ("event types", ", ".join(source.event_types) or "all"),
-            ("documents", ", ".join(source.document_ids) or "all"),
-            ("largest body", f"{source.max_body_bytes} bytes"),
-            ("last receipt", last),
-            ("refused, 24 h", seen.rejections_24h if seen else 0),
-            ("last refusal", seen.last_rejection_reason if seen else None),
-            ("quarantined", seen.quarantined if seen else 0),
-            *((f"setting {key}", value) for key, value in source.settings.items()),
-            *((f"secret {s.role}", _secret_line(s.id, s.expires_at)) for s in source.secrets),
-        ]
-    )
-
-
-def _secret_line(secret_id: str, expires_at: Any) -> str:
-    return f"{secret_id}, until {stamp(expires_at)}" if expires_at else f"{secret_id}, current"
-
-
-def _print_provider(provider: "Provider", receiver: "Receiver", *, as_json: bool) -> None:
-    from inkwire.providers.registry import cases
-
-    samples = [(case.name, case.event_type, case.note) for case in cases(provider)]
-    if as_json:
-        print_json(
-            {
-                "name": provider.name,
-                "title": provider.title,
-                "summary": provider.summary,
-                "secrets": receiver.secrets,
-                "settings": receiver.settings,
-                "recipes": provider.recipes,
-                "event_types": receiver.event_types,
-                "retries": receiver.retries,
-                "samples": [{"name": n, "event_type": t, "note": o} for n, t, o in samples],
-            }
-        )
-        return
-    typer.secho(provider.title, bold=True)
-    typer.echo(f"{provider.summary}\n")
-    secrets = [(s.role, s.label, "required" if s.required else "optional", s.help)
-               for s in receiver.secrets]  # fmt: skip
-    table(("secret", "name", "", "where it comes from"), secrets, empty="It has no secrets.")
-    settings = [(s.key, s.default, clean(s.help)) for s in receiver.settings]
-    table(("setting", "default", "what it does"), settings, empty="It has no settings.")
-    recipes = [(recipe.name, recipe.title, recipe.note) for recipe in provider.recipes]
-    if recipes:
-        table(("recipe", "sender", "what to do there"), recipes, empty="")
-    types = list(receiver.event_types.items())
-    table(("event type", "when"), types, empty="Its event types are open.")
-    table(("sample", "event type", "what it shows"), samples, empty="It has no samples.")
-    typer.echo(f"Retries: {receiver.retries.source}")

@@ -22,6 +22,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 
 from inkwire.access.gate import CLI
 from inkwire.cli.demo import acts
@@ -244,8 +245,8 @@ def _counted(tally: Tally) -> str:
 
 def _bar(out: Console) -> Progress:
     return Progress(
-        TextColumn("  {task.description:<46}"),
-        BarColumn(bar_width=32),
+        TextColumn("  {task.description}", table_column=Column(min_width=42)),
+        BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=out,

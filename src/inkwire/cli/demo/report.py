@@ -26,10 +26,10 @@ def tables(out: Console, built: Stage, play: Play) -> None:
 
 
 def _by_source(built: Stage, play: Play) -> Table:
-    columns = ("sent", "acknowledged", "events", "de-duplicated", "unparsable", "quarantined",
-               "refused", "typical answer")  # fmt: skip
+    columns = ("sent", "acknow-\nledged", "new\nevents", "dupli-\ncates", "unpars-\nable",
+               "quaran-\ntined", "refused", "typical\nanswer")  # fmt: skip
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, title="What became of it", title_justify="left")
-    grid.add_column("source")
+    grid.add_column("source", overflow="fold")
     for column in columns:
         grid.add_column(column, justify="right")
     for actor in built.actors:
@@ -52,7 +52,7 @@ def _by_source(built: Stage, play: Play) -> Table:
 def _not_let_in(built: Stage, play: Play) -> Table:
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, title="What was not let in", title_justify="left")
     for column in ("what was sent", "times", "answer", "why", "what the hub tells you to do"):
-        grid.add_column(column, overflow="fold", ratio=5 if column.startswith("what the") else None)
+        grid.add_column(column, ratio=5 if column.startswith("what the") else None)
     by_act: dict[str, list[Sent]] = {}
     for one in play.sent:
         if one.outcome.reason is not None:
@@ -60,7 +60,7 @@ def _not_let_in(built: Stage, play: Play) -> Table:
     for title, sent in by_act.items():
         held = sent[0].outcome.states != ()
         reason = sent[0].outcome.reason
-        answers = Counter(one.answer.line for one in sent)
+        answers = Counter(str(one.answer.status or one.answer.line) for one in sent)
         grid.add_row(
             title,
             str(len(sent)),
