@@ -8,8 +8,8 @@ import asyncio
 import sys
 import time
 
-import inkwire.ingest.endpoint as endpoint
 from inkwire.cli import main as inkwire
+from inkwire.ingest import endpoint
 from inkwire.ingest.group_commit import GroupCommit
 from inkwire.model.receipt import Stored
 

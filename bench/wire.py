@@ -14,7 +14,12 @@ _EVENT = {
     "created_at": "2026-11-22T12:00:00-08:00",
     "trigger": "FILE.UPLOADED",
     "webhook": {"id": "17", "type": "webhook"},
-    "created_by": {"type": "user", "id": "8290188973", "name": "Jane Doe", "login": "jane@example.com"},
+    "created_by": {
+        "type": "user",
+        "id": "8290188973",
+        "name": "Jane Doe",
+        "login": "jane@example.com",
+    },
     "source": {
         "id": "73835521473",
         "type": "file",

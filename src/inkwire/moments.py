@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 def as_utc(moment: datetime) -> datetime:
     """The same moment in UTC. Raises ValueError for a naive datetime."""
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise ValueError("a datetime without a time zone was given; Inkwire keeps aware UTC only")
     return moment.astimezone(UTC)

@@ -146,6 +146,19 @@ def test_manuals_cannot_bring_html():
     assert "<h3>Title</h3>" in html, "its headings stand below the page's own"
 
 
+@pytest.mark.parametrize(
+    ("sentence", "html"),
+    [
+        ("Run `inkwire doctor`.", "Run <code>inkwire doctor</code>."),
+        ("`<b>` & <i>", "<code>&lt;b&gt;</code> &amp; &lt;i&gt;"),
+        ("one ` alone <", "one ` alone &lt;"),
+    ],
+)
+def test_backticks_become_code_and_nothing_else(sentence, html):
+    """Help texts and hints write commands in backticks; all else is escaped."""
+    assert templating.coded(sentence) == html
+
+
 EVENT = Event(
     id="evt_1",
     receipt_id="rcp_1",

@@ -185,5 +185,5 @@ async def running(tmp_path: Path, *, source: Source | None = None, **settings: A
 async def until(condition: Callable[[], bool]) -> None:
     """Gives the loop its turns until `condition` holds; TimeoutError after 5 s."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 – the state of another object has no event
+        while not condition():
             await asyncio.sleep(0)

@@ -7,6 +7,7 @@ import pytest
 from ingest.kit import BODY, KEY, NOW, http, running, toy_source
 from inkwire.errors import CipherError, StoreBusy, StoreFull, Unparsable
 from inkwire.model.event import EventState
+from inkwire.model.request import Reply
 from inkwire.model.source import Secret
 from inkwire.model.verdict import Reason
 
@@ -301,6 +302,13 @@ class TestOurOwnFaults:
         hub.receiver.faults["reply"] = ValueError()
         assert (await hub.post()).status == 200
         assert len(kept(hub)) == 1
+
+    @pytest.mark.parametrize("reply", [Reply(status=500), Reply(content_type="a/ü")])
+    async def test_a_reply_that_cannot_be_given_still_acknowledges(self, hub, reply):
+        """A provider's answer to an accepted request is a 2xx, whatever its code says."""
+        hub.receiver.reply = lambda events: reply
+        assert (await hub.post()).status == 200
+        assert hub.ingest.metrics.faults == 1
 
     async def test_a_fault_in_hint_still_refuses(self, hub):
         """A refusal stands without its advice."""

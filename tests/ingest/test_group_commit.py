@@ -211,6 +211,14 @@ async def test_stop_finishes_what_was_put():
         assert all(isinstance(wait.result(), Stored) for wait in waits)
 
 
+async def test_what_comes_after_stop_is_refused():
+    """A request that is still being read at shutdown hears that it should come again."""
+    async with committing() as bench:
+        await bench.commit.stop(grace_s=5)
+        assert isinstance(await bench.commit.put(sealed("r1")), StoreBusy)
+        assert not bench.inbound.kept
+
+
 async def test_stop_gives_up_on_a_hung_disk_after_its_grace():
     """A disk that never answers does not keep the process from ending."""
     async with committing() as bench:

@@ -1,25 +1,49 @@
 """The rejected log: bounded in memory, redacted, and never in the way."""
 
 import asyncio
+from collections import Counter
 
+from fakes.store import FakeInbound
 from ingest.kit import BODY, http, until
 from inkwire.errors import StoreFull
-from inkwire.ingest.rejected_log import MAX_QUEUED, logged_headers, text
+from inkwire.ingest.metrics import Metrics
+from inkwire.ingest.rejected_log import (
+    MAX_ALIKE,
+    MAX_QUEUED,
+    RejectedLog,
+    logged_headers,
+    text,
+)
+from inkwire.model.verdict import Reason
 
 
 async def test_a_flood_of_refusals_is_bounded_and_counted(hub):
-    """An attacker fills neither memory nor disk: what does not fit is counted."""
+    """A scanner fills neither memory nor disk, and what else is refused still finds its place."""
     reader, writer = await hub.connect()
-    for _ in range(MAX_QUEUED + 50):
-        writer.write(http(path="/in/gone"))
+    for number in range(500):
+        writer.write(http(path=f"/in/guess-{number}"))
+    writer.write(http(body=BODY))
     seen = 0
-    while seen < MAX_QUEUED + 50:
-        seen += (await reader.read(65536)).count(b"HTTP/1.1 404")
+    while seen < 501:
+        seen += (await reader.read(65536)).count(b"HTTP/1.1 40")
     writer.close()
     await writer.wait_closed()
-    kept = len(await hub.rejections())
-    assert kept >= MAX_QUEUED
-    assert kept + hub.ingest.metrics.rejections_dropped == MAX_QUEUED + 50
+    kept = Counter(row.reason for row in await hub.rejections())
+    assert kept[Reason.MISSING_HEADER] == 1
+    assert MAX_ALIKE <= kept[Reason.UNKNOWN_SOURCE] <= 2 * MAX_ALIKE  # the second may turn between
+    assert kept.total() + hub.ingest.metrics.rejections_dropped == 501
+    assert hub.ingest.metrics.refused[Reason.UNKNOWN_SOURCE] == 500
+
+
+def test_the_queue_is_bounded_whatever_is_in_it():
+    """Many sources with many reasons fill the queue once, not for ever."""
+    metrics = Metrics()
+    log = RejectedLog(FakeInbound(), metrics)
+    for number in range(MAX_QUEUED + 10):
+        if log.takes(Reason.STALE, f"source-{number}"):
+            log.add(None)
+    assert len(log._queue) == MAX_QUEUED
+    assert metrics.rejections_dropped == 10
 
 
 async def test_it_is_written_within_a_second_without_being_asked(hub):

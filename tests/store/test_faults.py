@@ -39,6 +39,11 @@ def test_a_connection_that_broke_is_busy():
     assert type(store_error(psycopg.OperationalError("gone"))) is StoreBusy
 
 
+def test_a_value_that_the_driver_refuses_is_not_busy():
+    """It is that row's fault: the others of the batch are tried without it."""
+    assert type(store_error(psycopg.DataError("NUL"))) is StoreError
+
+
 def test_a_pool_that_is_used_up_is_busy():
     """More threads than connections: come again."""
     assert type(store_error(sa.exc.TimeoutError("QueuePool limit"))) is StoreBusy

@@ -93,3 +93,12 @@ def test_a_failed_transaction_gives_the_turn_back(database: SqliteDatabase):
 def test_versions_that_can_lose_a_commit(version: tuple[int, ...], warned: bool):
     """Releases before the fix of the WAL-reset fault are named, those with it are not."""
     assert [".".join(map(str, version)) in text for text in warnings_of(version)] == [True] * warned
+
+
+def test_a_closed_store_says_so(tmp_path: Path):
+    """A request that comes too late hears our own error, and closing twice is fine."""
+    database = SqliteDatabase(tmp_path / "inkwire.db")
+    database.close()
+    database.close()
+    with pytest.raises(StoreError, match="closed"), database.writing():
+        pytest.fail("it is closed")

@@ -4,8 +4,9 @@
     shell.py        what every command shares: settings, the opened hub, errors, exit codes
     output.py       text, tables and JSON, for a terminal and for a pipe
     serve.py        serve, web, worker · supervisor.py · processes.py · protocol.py
-    send.py verify.py demo/   the providers' own signatures, from the other side
-    sources.py events.py access.py store.py doctor.py
+    send.py verify.py demo/   the providers from the other side: signer.py (options),
+                    signed.py (requests), captured.py (what was captured), outgoing.py (HTTP)
+    sources.py events.py access.py store.py · doctor.py: checks.py, reachability.py
 
 Heavy imports (the store, FastAPI, aiohttp) stand inside the commands: `inkwire --help` needs none.
 """

@@ -9,6 +9,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from inkwire.cli.whole_answers import WholeAnswers
+
 #: Bytes of request line and headers together (as in nginx and Apache, roughly).
 MAX_HEAD = 64 * 1024
 #: Seconds from the first byte (or the connection) to the end of the headers.
@@ -19,6 +21,7 @@ class HubProtocol(HttpToolsProtocol):
     """Closes a connection whose request head grows or waits too long."""
 
     head_timeout_s = HEAD_TIMEOUT_S
+    _answers: WholeAnswers
     _in_head = True
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
@@ -26,6 +29,7 @@ class HubProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """A new connection: its first head is due."""
         super().connection_made(transport)
+        self.transport = self._answers = WholeAnswers(transport)  # type: ignore[assignment]
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,6 +48,11 @@ class HubProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._disarm()
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is whole, with or without a body."""
+        self._answers.flush()
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; what is still a head afterwards is bounded."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from inkwire.clock import Clock
 from inkwire.console import times
@@ -31,6 +31,7 @@ class Templates:
         )
         self._env.filters |= {
             "bytes": times.size,
+            "coded": coded,
             "count": times.count,
             "exact": times.exact,
             "markdown": markdown,
@@ -72,6 +73,17 @@ def at(moment: datetime, day_of: datetime | None = None) -> Markup:
 def text(value: str) -> Markup:
     """Escapes what stands between tags; quotes stay, so that JSON does not grow by half."""
     return Markup(value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))  # noqa: S704
+
+
+def coded(sentence: str) -> Markup:
+    """A sentence with what stands between backticks as code, as help texts and hints write it."""
+    parts = sentence.split("`")
+    if len(parts) % 2 == 0:
+        return escape(sentence)
+    shown = [
+        Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts)
+    ]
+    return Markup("").join(shown)
 
 
 def markdown(source: str) -> Markup:

@@ -127,7 +127,8 @@ def title_of(registry: Registry, event: Event) -> str:
         if provider.name == event.provider and provider.receive is not None:
             sentence = provider.receive.event_types.get(event.type)
             if sentence:
-                return sentence.rstrip(".").replace("`", "")
+                # What follows "; `field` …" tells how to read the body, not what happened.
+                return sentence.partition("; `")[0].rstrip(".").replace("`", "")
     return event.type.removeprefix(f"{event.provider}.")
 
 

@@ -104,6 +104,7 @@ class Ingest:
         )
         self._large_thread = ThreadPoolExecutor(1, thread_name_prefix="large-body")
         self._commit.start()
+        self._end = asyncio.Event()
         self._upkeep = asyncio.create_task(self._every_second())
         self._stopping = False
 
@@ -113,18 +114,16 @@ class Ingest:
             return
         self._stopping = True
         await self._commit.stop(grace_s=self._settings.shutdown_grace_s)
-        self._large_thread.shutdown(wait=False, cancel_futures=True)
-        self._upkeep.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._upkeep
-        await self._rejected.flush()
+        self._large_thread.shutdown(wait=False)
+        self._end.set()
+        await self._upkeep
 
     async def reload(self) -> None:
         """Reads the sources again; if the store cannot just now, each second until it can."""
         try:
             self._sources = await self._load()
             self._outdated = False
-        except StoreError as error:
+        except InkwireError as error:
             self._outdated = True
             log.warning("sources_not_reloaded", help=error.message)
 
@@ -138,8 +137,9 @@ class Ingest:
         )
 
     async def _every_second(self) -> None:
-        while True:
-            await asyncio.sleep(1.0)
+        while not self._end.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._end.wait(), 1.0)
             await self._rejected.flush()
             if self._outdated:
                 await self.reload()
@@ -289,18 +289,17 @@ class Ingest:
         """Notes the refusal for the operator, and answers the sender with its class only."""
         refusal = own_refusal(why) if isinstance(why, Reason) else why
         self.metrics.refused[refusal.reason] += 1
-        self._rejected.add(
-            None
-            if self._rejected.full()
-            else describe(
-                exchange,
-                refusal,
-                provider=live.source.provider if live else None,
-                status=answer.status,
-                at=self._clock.now(),
-                rejection_id=self._ids.new("rej"),
+        if self._rejected.takes(refusal.reason, live.source.id if live else ""):
+            self._rejected.add(
+                describe(
+                    exchange,
+                    refusal,
+                    provider=live.source.provider if live else None,
+                    status=answer.status,
+                    at=self._clock.now(),
+                    rejection_id=self._ids.new("rej"),
+                )
             )
-        )
         await exchange.answer(answer)
 
     async def _unavailable(self, exchange: Exchange, live: LiveSource, error: StoreError) -> None:

@@ -71,6 +71,7 @@ class GroupCommit:
         #: Whether the thread is at work or asked to be. Guarded by the lock.
         self._working = False
         self._called = False
+        self._stopped = False
         #: Rows not taken since the last that was.
         self._failing = 0
         self._idle = asyncio.Event()
@@ -87,6 +88,9 @@ class GroupCommit:
     def put(self, sealed: SealedIntake) -> "asyncio.Future[Outcome]":
         """The outcome to be. One that was not begun in time is dropped and hears StoreBusy."""
         future: asyncio.Future[Outcome] = self._loop.create_future()
+        if self._stopped:
+            future.set_result(StoreBusy("This process is stopping; send it again."))
+            return future
         waiter = _Waiter(sealed, future)
         self._backlog.requests += 1
         self._backlog.bytes += waiter.size
@@ -101,6 +105,7 @@ class GroupCommit:
 
     async def stop(self, *, grace_s: float) -> None:
         """Waits until everything put is committed, at most `grace_s` seconds; ends the thread."""
+        self._stopped = True
         try:
             async with asyncio.timeout(grace_s):
                 await self._idle.wait()

@@ -137,7 +137,11 @@ def _state(live: LiveSource, parsed: ParsedEvent, reading: _Reading) -> EventSta
 
 def _reply(receiver: Receiver, reading: _Reading) -> tuple[Reply, Exception | None]:
     try:
-        return receiver.reply(reading.parsed), reading.fault
+        reply = receiver.reply(reading.parsed)
+        reply.content_type.encode("ascii")
+        if not 200 <= reply.status < 300:
+            raise ValueError(f"reply gave {reply.status} for an accepted request")  # noqa: TRY301
+        return reply, reading.fault
     except Exception as error:  # noqa: BLE001 – any 2xx tells the sender that it is kept
         return Reply(), error
 

@@ -1,7 +1,7 @@
 """Refused requests: queued in memory, written to the bounded rejected log once a second."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -13,13 +13,15 @@ from inkwire.ingest.metrics import Metrics
 from inkwire.ingest.receive import Refusal
 from inkwire.model.receipt import Rejection
 from inkwire.model.request import shown_headers
+from inkwire.model.verdict import Reason
 from inkwire.store.contract import Inbound
 
 log = structlog.get_logger(__name__)
 
-#: Rows that wait for the next second; further ones are counted and dropped (a flood of refusals
-#: must cost neither memory nor the disk).
-MAX_QUEUED = 1_000
+#: Rows that wait for the next second, and those of one reason and source among them. Further ones
+#: are counted and dropped: a flood must cost neither memory nor disk, and an overload or a scanner
+#: must not push the other refusals out of the log.
+MAX_QUEUED, MAX_ALIKE = 1_000, 50
 MAX_HEADER_BYTES = 4096
 MAX_TEXT = 512
 MAX_SOURCE_ID = 64
@@ -33,22 +35,30 @@ class RejectedLog:
         self._inbound = inbound
         self._metrics = metrics
         self._queue: deque[Rejection] = deque()
+        #: How many of a kind came since the last flush.
+        self._alike: Counter[tuple[Reason, str]] = Counter()
 
-    def full(self) -> bool:
-        """Whether the next one would be dropped; saves the work of describing it."""
-        return len(self._queue) >= MAX_QUEUED
+    def takes(self, reason: Reason, source_id: str) -> bool:
+        """Whether there is room for one more of this kind; counts it as dropped if not.
 
-    def add(self, rejection: Rejection | None) -> None:
-        """Queues one; drops and counts it if there is no room (or None was given for that)."""
-        if rejection is None or self.full():
+        Asked first, because describing a refusal is work that a flood should not cause.
+        """
+        kind = (reason, source_id)
+        if len(self._queue) >= MAX_QUEUED or self._alike[kind] >= MAX_ALIKE:
             self._metrics.rejections_dropped += 1
-        else:
-            self._queue.append(rejection)
+            return False
+        self._alike[kind] += 1
+        return True
+
+    def add(self, rejection: Rejection) -> None:
+        """Queues one that `takes` allowed."""
+        self._queue.append(rejection)
 
     async def flush(self) -> None:
         """Writes what is queued, on a thread; drops and counts it if the store cannot."""
         rows = list(self._queue)
         self._queue.clear()
+        self._alike.clear()
         if not rows:
             return
         try:

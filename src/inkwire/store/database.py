@@ -6,13 +6,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from inkwire.errors import StoreOutdated
 from inkwire.store import schema
 from inkwire.store.contract import TOPICS
 from inkwire.store.dedupe import Claim
-from inkwire.store.faults import FAULTS, store_error
+from inkwire.store.faults import store_error
 
 Row = tuple[Any, ...]
 
@@ -22,7 +21,7 @@ def one_of(
 ) -> sa.ColumnElement[bool]:
     """`column` is one of `values`: a single array where a long list costs more than the query."""
     if conn.dialect.name == "postgresql":
-        return column == sa.any_(sa.literal(list(values), postgresql.ARRAY(sa.Text())))
+        return column == sa.any_(sa.literal(list(values), sa.ARRAY(sa.Text())))
     return column.in_(list(values))
 
 
@@ -31,6 +30,8 @@ class Database(ABC):
 
     #: Reads; also for migrations.
     engine: sa.Engine
+    #: What its driver and SQLAlchemy may raise.
+    faults: tuple[type[Exception], ...]
     #: Whether a transaction may lock single rows and stay open while work is done.
     locks_rows: bool
 
@@ -40,7 +41,7 @@ class Database(ABC):
         try:
             with self.engine.connect() as conn:
                 yield conn
-        except FAULTS as fault:
+        except self.faults as fault:
             raise store_error(fault) from fault
 
     @abstractmethod

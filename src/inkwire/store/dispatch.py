@@ -83,7 +83,8 @@ class SqlDispatch:
         raise Conflict(f"Event {event_id} is {kind}; only new events are dispatched.")
 
     def _waiting(self, conn: sa.Connection, limit: int) -> list[Undispatched]:
-        ids = self._database.keep_waiting(conn, _candidates(conn, limit * _SHARE), limit)
+        share = _SHARE if self._database.locks_rows else 1
+        ids = self._database.keep_waiting(conn, _candidates(conn, limit * share), limit)
         if not ids:
             return []
         found = conn.execute(

@@ -2,13 +2,14 @@
 
 import sqlite3
 
-import psycopg
 import sqlalchemy.exc as sa_exc
 
 from inkwire.errors import StoreBusy, StoreError, StoreFull, StoreOutdated
 
-#: What a driver, SQLAlchemy or the binding of a value may raise.
-FAULTS = (sa_exc.SQLAlchemyError, sqlite3.Error, psycopg.Error)
+
+class Violated(StoreError):
+    """A row of that key is there already."""
+
 
 #: SQLITE_IOERR_SHMSIZE: the shared-memory file could not grow, which only a full disk causes.
 _IOERR_SHMSIZE = sqlite3.SQLITE_IOERR_SHMSIZE
@@ -22,6 +23,7 @@ _POSTGRES = {
     "53100": StoreFull,  # disk full
     "42P01": StoreOutdated,  # no such table
     "42703": StoreOutdated,  # no such column
+    "23": Violated,  # a constraint
     "08": StoreBusy,  # connection
     "40": StoreBusy,  # deadlock, serialization
     "53": StoreBusy,  # too many connections, out of memory
@@ -30,21 +32,17 @@ _POSTGRES = {
 }
 
 
-class Violated(StoreError):
-    """A row of that key is there already."""
-
-
 def store_error(fault: BaseException) -> StoreError:
     """The store's own error for what a driver raised. Its text never holds a row's values."""
     if isinstance(fault, StoreError):
         return fault
     if isinstance(fault, sa_exc.TimeoutError):
         return StoreBusy("Every connection to the database is in use; try again in a moment.")
-    cause = fault.orig if isinstance(fault, sa_exc.DBAPIError) else fault
+    cause = (fault.orig if isinstance(fault, sa_exc.DBAPIError) else None) or fault
     if isinstance(cause, sqlite3.Error):
         return _from_sqlite(cause)
-    if isinstance(cause, psycopg.Error):
-        return _from_postgres(cause)
+    if hasattr(cause, "sqlstate"):  # psycopg's; not imported, for SQLite does without it
+        return _from_postgres(cause, cause.sqlstate or "")
     return StoreError(f"The store could not do that: {type(cause).__name__}.")
 
 
@@ -63,13 +61,10 @@ def _from_sqlite(cause: sqlite3.Error) -> StoreError:
     return StoreError(f"SQLite could not do that ({name}); `inkwire doctor` checks the file.")
 
 
-def _from_postgres(cause: psycopg.Error) -> StoreError:
-    state = cause.sqlstate or ""
+def _from_postgres(cause: BaseException, state: str) -> StoreError:
     known = _POSTGRES.get(state) or _POSTGRES.get(state[:2])
     if known is not None:
         return known()
-    if isinstance(cause, psycopg.IntegrityError):
-        return Violated()
-    if isinstance(cause, psycopg.OperationalError):
+    if not state and "OperationalError" in (kind.__name__ for kind in type(cause).__mro__):
         return StoreBusy("The database cannot be reached; try again in a moment.")
     return StoreError(f"PostgreSQL could not do that ({state or type(cause).__name__}).")

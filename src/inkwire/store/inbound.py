@@ -23,7 +23,7 @@ from inkwire.store.cipher import Cipher, DataKey, place
 from inkwire.store.contract import EVENT, REJECTED, SealedIntake
 from inkwire.store.database import Database
 from inkwire.store.dedupe import Candidate, Claim, first_claims, settle
-from inkwire.store.faults import FAULTS, store_error
+from inkwire.store.faults import store_error
 from inkwire.store.intake import (
     MAX_NAME,
     Sealed,
@@ -77,7 +77,7 @@ class SqlInbound:
     def _append(self, batch: Sequence[Sealed]) -> list[Stored]:
         try:
             return self._appender.append(batch)
-        except (*FAULTS, ValueError, OverflowError, TypeError) as fault:
+        except (ValueError, OverflowError, TypeError) as fault:
             raise store_error(fault) from fault  # a value that the driver cannot bind
 
     def _one_by_one(self, batch: Sequence[Sealed]) -> list[Stored | StoreError]:

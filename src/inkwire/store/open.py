@@ -20,7 +20,6 @@ from inkwire.store.events import SqlEvents
 from inkwire.store.idtime import IdTime
 from inkwire.store.inbound import SqlInbound
 from inkwire.store.keys import load_keyring
-from inkwire.store.postgres import PostgresDatabase
 from inkwire.store.rewrap import Rewrapper
 from inkwire.store.seals import Seals, sealed_hub_key
 from inkwire.store.sources import SqlSources
@@ -119,6 +118,8 @@ def _open_database(settings: Settings) -> Database:
         _make_folder(path.parent)
         return SqliteDatabase(path)
     if backend in ("postgresql", "postgres"):
+        from inkwire.store.postgres import PostgresDatabase  # noqa: PLC0415 - 8 MB for its driver
+
         return PostgresDatabase(url)
     raise _wrong_url()
 

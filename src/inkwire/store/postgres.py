@@ -23,7 +23,7 @@ from inkwire.errors import ConfigError, StoreError
 from inkwire.store import schema
 from inkwire.store.database import Database, Row
 from inkwire.store.dedupe import Claim
-from inkwire.store.faults import FAULTS, store_error
+from inkwire.store.faults import store_error
 
 #: Seconds behind LISTEN after which the counters are read anyway.
 POLL_S = 1.0
@@ -65,6 +65,7 @@ _SQL_TYPES: Mapping[type[Any], str] = {
 class PostgresDatabase(Database):
     """The database server."""
 
+    faults = (sa.exc.SQLAlchemyError, psycopg.Error)
     locks_rows = True
 
     def __init__(self, url: sa.URL) -> None:
@@ -93,7 +94,7 @@ class PostgresDatabase(Database):
                     yield conn
                 if conn.info.pop(_BUMPED, False):
                     self._wake(conn)
-        except FAULTS as fault:
+        except self.faults as fault:
             raise store_error(fault) from fault
 
     @contextmanager
@@ -105,7 +106,7 @@ class PostgresDatabase(Database):
                 lock.exec_driver_sql(f"SET lock_timeout = '{_MIGRATION_WAIT_S}s'")
                 lock.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
                 yield conn
-        except FAULTS as fault:
+        except self.faults as fault:
             raise store_error(fault) from fault
 
     def claim(self, conn: sa.Connection, claims: Mapping[bytes, Claim]) -> dict[bytes, Claim]:
@@ -168,7 +169,7 @@ class PostgresDatabase(Database):
         """
         seen: Mapping[str, int] | None = None
         while not self._closed:
-            with suppress(StoreError, *FAULTS):
+            with suppress(StoreError, *self.faults):
                 async with await self._listen() as listener:
                     while not self._closed:
                         counters = await asyncio.to_thread(self.counters)
@@ -211,7 +212,7 @@ class PostgresDatabase(Database):
     def _reach(self) -> None:
         try:
             self.engine.connect().close()
-        except FAULTS as fault:
+        except self.faults as fault:
             cause = fault.orig if isinstance(fault, sa.exc.DBAPIError) else fault
             reason = str(cause).partition("\n")[0]  # libpq names host and user, no password
             self.engine.dispose()

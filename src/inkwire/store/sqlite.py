@@ -22,10 +22,10 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from inkwire.errors import ConfigError, StoreBusy
+from inkwire.errors import ConfigError, StoreBusy, StoreError
 from inkwire.store.database import Database, Row
 from inkwire.store.dedupe import Claim
-from inkwire.store.faults import FAULTS, store_error
+from inkwire.store.faults import store_error
 
 #: Seconds a writer waits for its turn before the caller hears StoreBusy.
 BUSY_S = 1.5
@@ -41,6 +41,7 @@ _LOG_BYTES = 64 * 1024 * 1024
 _WRITER_CACHE_KIB = 64 * 1024
 _READER_CACHE_KIB = 8 * 1024
 _KEYS_PER_SELECT = 500
+_SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
 
 _TAKEN = "SELECT key, kind, event_id, body_hash, first_seen_at FROM dedupe_keys WHERE key IN "
 _CLAIM = (
@@ -55,6 +56,7 @@ _BUMP = (
 class SqliteDatabase(Database):
     """The embedded database."""
 
+    faults = (sa.exc.SQLAlchemyError, sqlite3.Error)
     locks_rows = False
 
     def __init__(self, path: Path) -> None:
@@ -88,7 +90,7 @@ class SqliteDatabase(Database):
         try:
             with self._my_turn(_MIGRATION_WAIT_S):
                 self._writer = self._writers.connect()
-        except FAULTS as fault:
+        except self.faults as fault:
             raise store_error(fault) from fault
 
     def _connect_writer(self) -> sqlite3.Connection:
@@ -120,7 +122,7 @@ class SqliteDatabase(Database):
             try:
                 with self._writer.begin():
                     yield self._writer
-            except FAULTS as fault:
+            except self.faults as fault:
                 raise store_error(fault) from fault
 
     @contextmanager
@@ -129,7 +131,7 @@ class SqliteDatabase(Database):
         with self._my_turn(_MIGRATION_WAIT_S):
             try:
                 yield self._writer
-            except FAULTS as fault:
+            except self.faults as fault:
                 raise store_error(fault) from fault
 
     @contextmanager
@@ -138,6 +140,8 @@ class SqliteDatabase(Database):
         if not self._turn.acquire(timeout=wait_s):
             raise StoreBusy
         try:
+            if self._closed:
+                raise StoreError("The store is closed: this process is stopping.")
             _lock(self._lock_file, wait_s)
             try:
                 yield
@@ -193,7 +197,7 @@ class SqliteDatabase(Database):
                         seen = counters
                         yield counters
                 await asyncio.sleep(POLL_S)
-        except FAULTS as fault:
+        except self.faults as fault:
             raise store_error(fault) from fault
         finally:
             probe.close()
@@ -202,13 +206,14 @@ class SqliteDatabase(Database):
         """Version, journal, sizes."""
         with self.reading() as conn:
             journal = conn.exec_driver_sql("PRAGMA journal_mode").scalar()
+            synchronous = conn.exec_driver_sql("PRAGMA synchronous").scalar()
         wal = Path(f"{self._path}-wal")
         return {
             "dialect": "sqlite",
             "version": sqlite3.sqlite_version,
             "path": str(self._path),
             "journal": journal,
-            "synchronous": "full",
+            "synchronous": _SYNCHRONOUS.get(synchronous or 0, "unknown"),
             "bytes": self._path.stat().st_size,
             "log_bytes": wal.stat().st_size if wal.exists() else 0,
             "warnings": warnings_of(sqlite3.sqlite_version_info),
@@ -216,14 +221,15 @@ class SqliteDatabase(Database):
 
     def close(self) -> None:
         """Closes every connection; the last one of all processes checkpoints."""
-        if self._closed:
-            return
-        self._closed = True
-        self.engine.dispose()
-        with self._my_turn():
+        with self._turn:
+            if self._closed:
+                return
+            self._closed = True
+            self.engine.dispose()
+            _lock(self._lock_file, _MIGRATION_WAIT_S)
             self._writer.close()
             self._writers.dispose()
-        os.close(self._lock_file)
+            os.close(self._lock_file)
 
 
 def _lock(descriptor: int, wait_s: float) -> None:
