@@ -1,6 +1,7 @@
 """The event list: filters, pages and search, alike on both dialects."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -172,28 +173,47 @@ class TestText:
         event_id = hub.put_event()
         assert hub.found(text="") == hub.found(text="   ") == [event_id]
 
-    def test_few_values_with_very_many_events(self, hub: Hub):
+    def test_one_value_of_very_many_events(self, hub: Hub):
         """One customer with thousands of events: the newest come first, and pages go on."""
-        count = search.FEW + 300
-        ids = fill(hub, count)
-        dispatch_all(hub, {event_id: [f"ada{n % 3}"] for n, event_id in enumerate(ids)})
+        ids = fill(hub, search.FEW + 600, source_id=lambda n: "rare" if n % 500 == 7 else "box")
+        dispatch_all(hub, {event_id: (f"ada{n % 3}",) for n, event_id in enumerate(ids)})
         newest = ids[::-1]
         assert hub.found(text="ada", limit=200) == newest[:200]
         assert hub.found(text="ada", limit=200, before=newest[199]) == newest[200:400]
         assert hub.found(text="ada1", limit=5) == [i for i in newest if ids.index(i) % 3 == 1][:5]
-        assert hub.found(text="ada", limit=5, source_id="nobody") == []
+        assert hub.found(text="ada", source_id="nobody") == []
+        assert hub.found(text="ada", source_id="rare") == [
+            ids[n] for n in range(len(ids) - 1, -1, -1) if n % 500 == 7
+        ]
 
     def test_very_many_values(self, hub: Hub):
         """A short prefix that half of all events have: the newest come first, and pages go on."""
         count = 2 * search.FEW + 600
-        ids = fill(hub, count)
+        ids = fill(hub, count, type=lambda n: f"box.T{n % 2}")
         dispatch_all(
-            hub, {event_id: [f"{'an' if n % 2 else 'b'}{n}"] for n, event_id in enumerate(ids)}
+            hub, {event_id: (f"{'an' if n % 2 else 'b'}{n}",) for n, event_id in enumerate(ids)}
         )
         wanted = [ids[n] for n in range(count - 1, -1, -1) if n % 2]
         assert hub.found(text="a", limit=200) == wanted[:200]
         assert hub.found(text="an", limit=50, before=wanted[199]) == wanted[200:250]
         assert hub.found(text="an", limit=50, until=START) == []
+        assert hub.found(text="a", type="box.T1", limit=20) == wanted[:20]
+        assert hub.found(text="a", type="box.T0", limit=20) == []
+
+    def test_what_was_handed_on_late_is_listed_by_its_age(self, hub: Hub):
+        """A paused source's old events, found last, stand where they belong."""
+        source = hub.add_source("paused")
+        hub.store.sources.update(replace(source, paused=True), audit=hub.audit())
+        ids = fill(hub, 2600, source_id=lambda n: "paused" if n % 3 == 0 else "box")
+        dispatch_all(hub, dict.fromkeys(ids, ("ada",)))
+        hub.store.sources.update(source, audit=hub.audit())
+        dispatch_all(hub, dict.fromkeys(ids, ("ada",)))
+        found, before = [], None
+        while page := hub.found(text="ad", limit=200, before=before):
+            found += page
+            before = page[-1]
+        assert found == ids[::-1]
+        assert hub.found(text="ada", after=ids[-4]) == ids[:-4:-1]
 
     @given(st.text(min_size=1, max_size=6), st.text(max_size=4))
     def test_the_end_of_a_prefix(self, prefix: str, rest: str):

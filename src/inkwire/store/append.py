@@ -13,6 +13,7 @@ from inkwire.store.contract import EVENT
 from inkwire.store.database import Database, Row
 from inkwire.store.dedupe import NEW, Candidate, Claim, Outcome, first_claims, settle
 from inkwire.store.intake import EVENT_COLUMNS, HANDED_ON, RECEIPT_COLUMNS, Sealed, waits
+from inkwire.store.terms import TermWriter
 
 _BODY = RECEIPT_COLUMNS.index("body")
 _TYPE = EVENT_COLUMNS.index("type")
@@ -26,9 +27,12 @@ _NEW_COLUMNS = (EventState.NEW.value, None, False, None, None)
 class Appender:
     """Appends batches; keeps no state between them."""
 
-    def __init__(self, database: Database, *, window_us: int, quarantine_rows: int) -> None:
+    def __init__(
+        self, database: Database, terms: TermWriter, *, window_us: int, quarantine_rows: int
+    ) -> None:
         """`window_us`: microseconds in which equal content is a repeat."""
         self._database = database
+        self._terms = terms
         self._window_us = window_us
         self._quarantine_rows = quarantine_rows
 
@@ -126,11 +130,11 @@ class Appender:
     def _make_findable(self, conn: sa.Connection, idle: Sequence[Row]) -> None:
         """Dispatch never sees these events, so their type and entity are noted here."""
         types = [(kind,) for kind in sorted({row[_TYPE] for row in idle})]
-        entities = [
+        entities = (
             (fold(row[_ENTITY]), row[0], TermKind.ENTITY.value) for row in idle if row[_ENTITY]
-        ]
+        )
         self._database.add_missing(conn, "event_types", ("type",), types)
-        self._database.add_missing(conn, "terms", ("value", "event_id", "kind"), sorted(entities))
+        self._terms.add(conn, entities)
 
 
 def _by_intake(batch: Sequence[Sealed], outcomes: Sequence[Outcome]) -> list[Sequence[Outcome]]:

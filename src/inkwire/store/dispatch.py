@@ -15,6 +15,7 @@ from inkwire.store.contract import DISPATCHED, EVENT, Dispatched, Undispatched
 from inkwire.store.database import Database, one_of
 from inkwire.store.inbound import open_row, opened_fields
 from inkwire.store.intake import HANDED_ON, clean
+from inkwire.store.terms import TermRow, TermWriter
 
 MAX_TAKE = 100
 MAX_BACKLOG = 10_000
@@ -27,8 +28,9 @@ _events = schema.events
 class SqlDispatch:
     """See `contract.Dispatch`."""
 
-    def __init__(self, database: Database, cipher: Cipher, clock: Clock) -> None:
+    def __init__(self, database: Database, cipher: Cipher, terms: TermWriter, clock: Clock) -> None:
         """`clock` gives `dispatched_at`."""
+        self._terms = terms
         self._database = database
         self._cipher = cipher
         self._clock = clock
@@ -67,6 +69,7 @@ class SqlDispatch:
             )
             if changed.rowcount == 0:
                 self._refuse(conn, event_id)
+            conn.execute(schema.terms.delete().where(schema.terms.c.event_id == event_id))
             rows.add_audit(conn, audit)
             self._database.bump(conn, EVENT)
 
@@ -124,9 +127,10 @@ class SqlDispatch:
             return 0
         self._mark(conn, done)
         types = sorted({(event.type,) for event, _ in done})
-        terms = sorted({row for event, found in done for row in _term_rows(event, found.terms)})
         self._database.add_missing(conn, "event_types", ("type",), types)
-        self._database.add_missing(conn, "terms", ("value", "event_id", "kind"), terms)
+        self._terms.add(
+            conn, (row for event, found in done for row in _term_rows(event, found.terms))
+        )
         self._database.bump(conn, DISPATCHED)
         return len(done)
 
@@ -153,7 +157,7 @@ def _done(
     return [(events[found.event_id], found) for found in work(waiting) if found.event_id in events]
 
 
-def _term_rows(event: Event, terms: Sequence[Term]) -> list[tuple[str, str, str]]:
+def _term_rows(event: Event, terms: Sequence[Term]) -> list[TermRow]:
     found = [(fold(term.value), event.id, term.kind.value) for term in terms[:MAX_TERMS]]
     if event.entity_key is not None:
         found.append((fold(event.entity_key), event.id, TermKind.ENTITY.value))

@@ -78,6 +78,7 @@ class SqlEvents:
             found = conn.execute(
                 sa.select(table.c.kind, table.c.value)
                 .where(table.c.event_id == event_id)
+                .distinct()
                 .order_by(table.c.kind, table.c.value)
             ).all()
         return [Term(kind=TermKind(row.kind), value=row.value) for row in found]

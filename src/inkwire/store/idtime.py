@@ -33,23 +33,14 @@ class IdTime:
         return [ids >= floor(prefix, moment)] if self._timed else [at >= moment]
 
     def between(
-        self,
-        ids: sa.Column[Any],
-        at: sa.Column[Any],
-        prefix: str,
-        since: datetime | None,
-        until: datetime | None,
+        self, ids: sa.Column[Any], prefix: str, since: datetime | None, until: datetime | None
     ) -> list[sa.ColumnElement[bool]]:
-        """Conditions for rows of `since` ≤ time < `until`, exact by `at`."""
+        """Conditions that every row of `since` ≤ time < `until` meets, and few others."""
         found: list[sa.ColumnElement[bool]] = []
-        if since is not None:
-            found.append(at >= since)
-            if self._timed:
-                found.append(ids >= floor(prefix, since, -MARGIN))
-        if until is not None:
-            found.append(at < until)
-            if self._timed:
-                found.append(ids < floor(prefix, until, MARGIN))
+        if since is not None and self._timed:
+            found.append(ids >= floor(prefix, since, -MARGIN))
+        if until is not None and self._timed:
+            found.append(ids < floor(prefix, until, MARGIN))
         return found
 
 

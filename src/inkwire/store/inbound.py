@@ -33,6 +33,7 @@ from inkwire.store.intake import (
     waits,
 )
 from inkwire.store.seals import Seals
+from inkwire.store.terms import TermWriter
 
 _SEALED_PARTS = ("data_key", "headers", "body", "canonical")
 
@@ -44,6 +45,7 @@ class SqlInbound:
         self,
         database: Database,
         seals: Seals,
+        terms: TermWriter,
         *,
         dedupe_window_s: int,
         quarantine_rows: int,
@@ -55,7 +57,7 @@ class SqlInbound:
         self._window_us = dedupe_window_s * 1_000_000
         self._rejected_rows = rejected_rows
         self._appender = Appender(
-            database, window_us=self._window_us, quarantine_rows=quarantine_rows
+            database, terms, window_us=self._window_us, quarantine_rows=quarantine_rows
         )
 
     def seal(self, intake: Intake) -> SealedIntake:

@@ -24,6 +24,7 @@ from inkwire.store.rewrap import Rewrapper
 from inkwire.store.seals import Seals, sealed_hub_key
 from inkwire.store.sources import SqlSources
 from inkwire.store.sqlite import SqliteDatabase
+from inkwire.store.terms import TermWriter
 
 
 class SqlStore:
@@ -34,18 +35,20 @@ class SqlStore:
     ) -> None:
         """Wires the parts; the database is this store's to close."""
         idtime = IdTime(ids)
+        terms = TermWriter(database, clock)
         self._database = database
         self._rewrapper = Rewrapper(database, seals.cipher)
         self.inbound: Inbound = SqlInbound(
             database,
             seals,
+            terms,
             dedupe_window_s=settings.dedupe_window_s,
             quarantine_rows=settings.quarantine_rows,
             rejected_rows=settings.rejected_rows,
         )
         self.sources: Sources = SqlSources(database, seals.cipher, idtime)
         self.events: Events = SqlEvents(database, idtime)
-        self.dispatch: Dispatch = SqlDispatch(database, seals.cipher, clock)
+        self.dispatch: Dispatch = SqlDispatch(database, seals.cipher, terms, clock)
         self.access: Access = SqlAccess(database)
 
     def counters(self) -> Mapping[str, int]:

@@ -4,7 +4,7 @@ Times are whole microseconds since 1970 (BIGINT), ids and enums are text, JSON i
 compared byte by byte on both dialects, so that an id's order and a prefix mean the same.
 
 Indexes of the hot tables grow at their right end (ids sort by time) or are partial; only
-`dedupe_keys` and `terms` are random, and `terms` is written after the answer.
+`dedupe_keys` is random. `terms` come in buckets, so that no write goes far from the last.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,14 @@ from inkwire.moments import from_micros, to_micros
 #: The migration that makes these tables.
 HEAD = "0001"
 
-#: Conditions of partial indexes, as literals: a query must name them the same to use the index.
-IS_QUARANTINED = sa.literal_column("state = 'quarantined'", sa.Boolean())
-IS_WAITING = sa.literal_column("dispatched_at IS NULL AND state <> 'quarantined'", sa.Boolean())
-IS_REPEAT = sa.literal_column("duplicate_of IS NOT NULL", sa.Boolean())
-NOT_NEW = sa.literal_column("state <> 'new'", sa.Boolean())
+#: Conditions of partial indexes. Literal and untyped, so that a query says exactly what the index
+#: says (typed as booleans, SQLite would be asked for `… = 1` and would not see the match).
+IS_QUARANTINED: sa.ColumnElement[bool] = sa.literal_column("state = 'quarantined'")
+IS_WAITING: sa.ColumnElement[bool] = sa.literal_column(
+    "(dispatched_at IS NULL AND state <> 'quarantined')"
+)
+IS_REPEAT: sa.ColumnElement[bool] = sa.literal_column("duplicate_of IS NOT NULL")
+NOT_NEW: sa.ColumnElement[bool] = sa.literal_column("state <> 'new'")
 
 metadata = sa.MetaData(
     naming_convention={
@@ -212,10 +215,19 @@ dedupe_keys = sa.Table(
     sqlite_with_rowid=False,
 )
 
+#: Each bucket of terms with the greatest event id in it, see `terms.py`.
+term_buckets = sa.Table(
+    "term_buckets",
+    metadata,
+    sa.Column("id", sa.BigInteger(), primary_key=True, autoincrement=False),
+    _need("newest"),
+)
+
 #: What an event can be found by; plain text.
 terms = sa.Table(
     "terms",
     metadata,
+    sa.Column("bucket", sa.BigInteger(), primary_key=True, autoincrement=False),
     sa.Column("value", text(), primary_key=True),
     sa.Column("event_id", text(), primary_key=True),
     sa.Column("kind", text(), primary_key=True),

@@ -1,20 +1,15 @@
 """The event list: filters, and search by the prefix of a term. Fast at millions of events.
 
-Without text a list is a walk along one index, from the newest id on. With text the way is chosen
-by looking at no more than `FEW` index entries on each side:
-- few terms have the prefix: their events are read and filtered;
-- few events meet the other filters: their terms are tested;
-- many of both, and at most `VALUES` different values (one e-mail address, one customer): the
-  ids of each value are merged, newest first, and filtered;
-- many of both and many values (a letter or two): the newest events are walked and tested.
-The first two are exact. The others look at the newest `SCAN` candidates and no further: what is
-older is found by a longer text or by its time.
+Without text a list is a walk along one index, from the newest id on. With text, the events that
+have such a term are read newest first (`terms.py`) and filtered. If there are many of them and
+few events meet the other filters, those events are tested for the term instead. Only when both
+are many and hardly any event meets both does a search end early, after the newest `SCAN` events
+with the term: what is older is found by a longer text or by its time.
 """
 
-import heapq
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import sqlalchemy as sa
 
@@ -24,58 +19,62 @@ from inkwire.store import rows, schema
 from inkwire.store.contract import MAX_PAGE, EventQuery
 from inkwire.store.database import one_of
 from inkwire.store.idtime import IdTime
+from inkwire.store.terms import Condition, having, matching
 
 FEW = 2_000
-VALUES = 50
 SCAN = 20_000
 _CHUNK = 500
 
 _events = schema.events
 _terms = schema.terms
-Condition = sa.ColumnElement[bool]
 
 
 def search(conn: sa.Connection, query: EventQuery, idtime: IdTime) -> list[Event]:
     """At most `query.limit` (≤ MAX_PAGE) events that meet every filter, newest first."""
     limit = max(0, min(query.limit, MAX_PAGE))
-    where = _conditions(query, idtime)
+    where = [*_bounds(query, idtime, _events.c.id), *_conditions(query)]
     text = fold(query.text) if query.text else ""
+    of_terms = _bounds(query, idtime, _terms.c.event_id)
     if text:
-        return _of_id(conn, text, where, limit) or _of_prefix(conn, text, query, where, limit)
+        by_id = sa.or_(_events.c.id == text, _events.c.receipt_id == text)
+        term = [_terms.c.value >= text, _terms.c.value < after_prefix(text), *of_terms]
+        return _walk(conn, [by_id, *where], limit) or _of_term(conn, query, term, where, limit)
     if query.entity_key is not None:
-        value = fold(query.entity_key)
-        return _filtered(conn, _merged(conn, [value], _paging(query)), where, limit)
+        term = [_terms.c.value == fold(query.entity_key), *of_terms]
+        return _of_term(conn, query, term, where, limit)
     return _walk(conn, where, limit)
 
 
-def _conditions(query: EventQuery, idtime: IdTime) -> list[Condition]:
-    where = idtime.between(_events.c.id, _events.c.received_at, "evt", query.since, query.until)
-    for column, value in (
-        (_events.c.source_id, query.source_id),
-        (_events.c.type, query.type),
-        (_events.c.entity_key, query.entity_key),
-    ):
-        if value is not None:
-            where.append(column == value)
+def _bounds(query: EventQuery, idtime: IdTime, ids: sa.Column[str]) -> list[Condition]:
+    """What an id can tell: the page, and roughly the time."""
+    bounds = idtime.between(ids, "evt", query.since, query.until)
+    if query.before is not None:
+        bounds.append(ids < query.before)
+    if query.after is not None:
+        bounds.append(ids > query.after)
+    return bounds
+
+
+def _conditions(query: EventQuery) -> list[Condition]:
+    """What only the event's row can tell."""
+    where: list[Condition] = [
+        column == value
+        for column, value in (
+            (_events.c.source_id, query.source_id),
+            (_events.c.type, query.type),
+            (_events.c.entity_key, query.entity_key),
+        )
+        if value is not None
+    ]
+    if query.since is not None:
+        where.append(_events.c.received_at >= query.since)
+    if query.until is not None:
+        where.append(_events.c.received_at < query.until)
     if query.state is not None:
         where.append(_events.c.state == query.state.value)
         if query.state is not EventState.NEW:
             where.append(schema.NOT_NEW)  # lets the planner take the partial index
-    if query.before is not None:
-        where.append(_events.c.id < query.before)
-    if query.after is not None:
-        where.append(_events.c.id > query.after)
     return where
-
-
-def _paging(query: EventQuery) -> list[Condition]:
-    """What a term's row can tell of the page."""
-    bounds: list[Condition] = []
-    if query.before is not None:
-        bounds.append(_terms.c.event_id < query.before)
-    if query.after is not None:
-        bounds.append(_terms.c.event_id > query.after)
-    return bounds
 
 
 def _walk(conn: sa.Connection, where: Sequence[Condition], limit: int) -> list[Event]:
@@ -85,74 +84,22 @@ def _walk(conn: sa.Connection, where: Sequence[Condition], limit: int) -> list[E
     return [rows.event(row) for row in found]
 
 
-def _of_id(conn: sa.Connection, text: str, where: Sequence[Condition], limit: int) -> list[Event]:
-    """The text as a whole event id or receipt id."""
-    ids = sa.or_(_events.c.id == text, _events.c.receipt_id == text)
-    return _walk(conn, [ids, *where], limit)
-
-
-def _of_prefix(
-    conn: sa.Connection, text: str, query: EventQuery, where: Sequence[Condition], limit: int
+def _of_term(
+    conn: sa.Connection,
+    query: EventQuery,
+    term: Sequence[Condition],
+    where: Sequence[Condition],
+    limit: int,
 ) -> list[Event]:
-    matches = [_terms.c.value >= text, _terms.c.value < after_prefix(text)]
-    paging = _paging(query)
-    few = conn.scalars(sa.select(_terms.c.event_id).where(*matches, *paging).limit(FEW + 1)).all()
-    if len(few) <= FEW:
-        return _filtered(conn, iter(sorted(set(few), reverse=True)), where, limit)
-    if where:
-        tested, rest = _tested(conn, matches, where, FEW, limit)
-        if len(tested) == limit or not rest:
-            return tested
-    values = _distinct(conn, text)
-    if len(values) <= VALUES:
-        merged = islice(_merged(conn, values, paging), SCAN)
-        return _filtered(conn, merged, where, limit)
-    return _tested(conn, matches, where, SCAN, limit)[0]
-
-
-def _distinct(conn: sa.Connection, text: str) -> list[str]:
-    """The values with that prefix, at most VALUES + 1: one index look-up for each."""
-    found: list[str] = []
-    more = _terms.c.value >= text
-    while len(found) <= VALUES:
-        value = conn.scalar(
-            sa.select(_terms.c.value)
-            .where(more, _terms.c.value < after_prefix(text))
-            .order_by(_terms.c.value)
-            .limit(1)
-        )
-        if value is None:
-            break
-        found.append(value)
-        more = _terms.c.value > value
-    return found
-
-
-def _merged(
-    conn: sa.Connection, values: Sequence[str], paging: Sequence[Condition]
-) -> Iterator[str]:
-    """Ids of the events with any of the values, newest first, without repeats."""
-    last = None
-    for event_id in heapq.merge(*(_ids_of(conn, v, paging) for v in values), reverse=True):
-        if event_id != last:
-            yield event_id
-        last = event_id
-
-
-def _ids_of(conn: sa.Connection, value: str, paging: Sequence[Condition]) -> Iterator[str]:
-    """Ids of the events with one value, newest first, read as they are needed."""
-    older: list[Condition] = []
-    while True:
-        ids = conn.scalars(
-            sa.select(_terms.c.event_id)
-            .where(_terms.c.value == value, *paging, *older)
-            .order_by(_terms.c.event_id.desc())
-            .limit(MAX_PAGE)
-        ).all()
-        yield from ids
-        if len(ids) < MAX_PAGE:
-            return
-        older = [_terms.c.event_id < ids[-1]]
+    ids = matching(conn, term, query.after or "")
+    if not _conditions(query):
+        return _filtered(conn, ids, where, limit)
+    few = list(islice(ids, FEW + 1))
+    if len(few) > FEW:
+        found, complete = _tested(conn, term, where, limit)
+        if complete:
+            return found
+    return _filtered(conn, islice(chain(few, ids), SCAN), where, limit)
 
 
 def _filtered(
@@ -160,35 +107,29 @@ def _filtered(
 ) -> list[Event]:
     """The first `limit` of the ids (newest first) whose events meet the other filters."""
     found: list[Event] = []
-    while len(found) < limit and (chunk := list(islice(ids, MAX_PAGE))):
+    size = max(limit, 1)
+    while len(found) < limit and (chunk := list(islice(ids, size))):
         found += _walk(conn, [one_of(conn, _events.c.id, chunk), *where], limit - len(found))
+        size = _CHUNK
     return found
 
 
 def _tested(
-    conn: sa.Connection,
-    matches: Sequence[Condition],
-    where: Sequence[Condition],
-    scan: int,
-    limit: int,
+    conn: sa.Connection, term: Sequence[Condition], where: Sequence[Condition], limit: int
 ) -> tuple[list[Event], bool]:
-    """Tests the newest `scan` events that meet the other filters for the term.
+    """Of the newest FEW events that meet the filters those with the term.
 
-    Returns what has the term, and whether there are events beyond those tested.
+    Returns them, and whether that is the whole answer.
     """
-    newest = sa.select(_events.c.id).where(*where).order_by(_events.c.id.desc()).limit(scan + 1)
+    newest = sa.select(_events.c.id).where(*where).order_by(_events.c.id.desc()).limit(FEW + 1)
     candidates = conn.scalars(newest).all()
     found: list[Event] = []
-    for at in range(0, min(len(candidates), scan), _CHUNK):
-        chunk = candidates[at : at + _CHUNK]
-        has_term = sa.select(_terms.c.event_id).where(
-            one_of(conn, _terms.c.event_id, chunk), *matches
-        )
-        ids = sorted(set(conn.scalars(has_term)), reverse=True)
-        found += _filtered(conn, iter(ids), where, limit - len(found))
+    for at in range(0, len(candidates), _CHUNK):
+        some = having(conn, candidates[at : at + _CHUNK], term)
+        found += _filtered(conn, iter(some), where, limit - len(found))
         if len(found) == limit:
             break
-    return found, len(candidates) > scan
+    return found, len(found) == limit or len(candidates) <= FEW
 
 
 def after_prefix(prefix: str) -> str:

@@ -163,11 +163,18 @@ def _events() -> None:
 
 def _found_by() -> None:
     op.create_table(
+        "term_buckets",
+        sa.Column("id", sa.BigInteger(), nullable=False, autoincrement=False),
+        _need("newest"),
+        sa.PrimaryKeyConstraint("id", name="pk_term_buckets"),
+    )
+    op.create_table(
         "terms",
+        sa.Column("bucket", sa.BigInteger(), nullable=False, autoincrement=False),
         _need("value"),
         _need("event_id"),
         _need("kind"),
-        sa.PrimaryKeyConstraint("value", "event_id", "kind", name="pk_terms"),
+        sa.PrimaryKeyConstraint("bucket", "value", "event_id", "kind", name="pk_terms"),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_terms_event", "terms", ["event_id"])
