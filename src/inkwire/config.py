@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     )
     answer_timeout_s: Annotated[float, Field(gt=0, le=30)] = Field(
         1.8,
-        description="Seconds a commit may take before the provider gets 503; some wait only 2 s for an answer.",
+        description="Seconds a commit may take before the provider gets 503 (some wait 2 s only).",
     )
     backlog_requests: Annotated[int, Field(ge=1)] = Field(
         2_000, description="Requests waiting for a commit before the provider gets 503."

@@ -260,3 +260,9 @@ def test_each_state_has_its_mark_and_its_newest_line(event, mark, top):
 def test_entities_are_said_in_words(key, shown):
     """Kind and id; a key of another form is shown as it is."""
     assert words.entity_words(key) == shown
+
+
+def test_counts_say_where_counting_stopped():
+    """`10,000+` is not taken for an exact number."""
+    assert times.count(9_999) == "9,999"
+    assert times.count(10_000) == "10,000+"

@@ -75,8 +75,12 @@ class ActivityOut(Output):
     last_receipt_at: datetime | None
     last_rejection_at: datetime | None
     last_rejection_reason: str | None
-    receipts_24h: int = Field(description="Accepted requests of the last 24 hours.")
-    rejections_24h: int = Field(description="Refused requests of the last 24 hours.")
+    receipts_24h: int = Field(
+        description="Accepted requests of the last 24 hours; counted up to 10,000."
+    )
+    rejections_24h: int = Field(
+        description="Refused requests of the last 24 hours; counted up to 10,000."
+    )
     quarantined: int = Field(description="Requests that wait for a person to release them.")
 
 

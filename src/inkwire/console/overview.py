@@ -18,8 +18,6 @@ from inkwire.store.contract import EventQuery, RejectionQuery
 
 LATEST_EVENTS = 8
 LATEST_REJECTED = 5
-#: The store counts the waiting events up to here.
-BACKLOG_COUNTED = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,12 +81,11 @@ def source_rows(
 
 
 def _totals(counted: Collection[SourceActivity], backlog: int) -> Totals:
-    over = "+" if backlog >= BACKLOG_COUNTED else ""
     return Totals(
         received=sum(item.receipts_24h for item in counted),
         refused=sum(item.rejections_24h for item in counted),
         quarantined=sum(item.quarantined for item in counted),
-        waiting=f"{times.count(backlog)}{over}",
+        waiting=times.count(backlog),
     )
 
 

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from inkwire.model.source import COUNTED
+
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 KIB = 1024
 
@@ -62,5 +64,5 @@ def size(count: int) -> str:
 
 
 def count(number: int) -> str:
-    """A count with thin groups: `12,345`."""
-    return f"{number:,}"
+    """A count in groups, `1,234`; with a `+` from where the store stops counting."""
+    return f"{number:,}{'+' if number >= COUNTED else ''}"

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 SettingValue = str | int | bool
 
+#: Counts for a person's eyes stop here, so that a busy source does not slow its pages.
+COUNTED = 10_000
+
 #: A source's id stands in its URL: `/in/{id}`.
 SOURCE_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
@@ -71,7 +74,7 @@ class SourceActivity:
     last_receipt_at: datetime | None
     last_rejection_at: datetime | None
     last_rejection_reason: str | None
-    #: Counts over the last 24 hours.
+    #: Counts over the last 24 hours, each up to `COUNTED`: more is "10,000 or more".
     receipts_24h: int
     rejections_24h: int
     quarantined: int

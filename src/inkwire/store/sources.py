@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from inkwire.errors import Conflict, NotFound
 from inkwire.model.access import AuditEntry
-from inkwire.model.source import Secret, SecretInfo, Source, SourceActivity
+from inkwire.model.source import COUNTED, Secret, SecretInfo, Source, SourceActivity
 from inkwire.store import rows, schema
 from inkwire.store.cipher import Cipher, place
 from inkwire.store.contract import CONFIG, NewSecret
@@ -166,31 +166,23 @@ class SqlSources:
             .order_by(rejections.c.id.desc())
             .limit(1)
         ).one_or_none()
-        count = sa.select(sa.func.count())
         return SourceActivity(
             last_receipt_at=received,
             last_rejection_at=refused.at if refused else None,
             last_rejection_reason=refused.reason if refused else None,
-            receipts_24h=conn.scalar(
-                count.select_from(events).where(
-                    events.c.source_id == source_id,
-                    events.c.position == 0,
-                    *self._idtime.since(events.c.id, events.c.received_at, "evt", since),
-                )
-            )
-            or 0,
-            rejections_24h=conn.scalar(
-                count.select_from(rejections).where(
-                    rejections.c.source_id == source_id, rejections.c.at >= since
-                )
-            )
-            or 0,
-            quarantined=conn.scalar(
-                count.select_from(receipts).where(
-                    receipts.c.source_id == source_id, schema.IS_QUARANTINED
-                )
-            )
-            or 0,
+            receipts_24h=_counted(
+                conn,
+                events.c.id,
+                events.c.source_id == source_id,
+                events.c.position == 0,
+                *self._idtime.since(events.c.id, events.c.received_at, "evt", since),
+            ),
+            rejections_24h=_counted(
+                conn, rejections.c.id, rejections.c.source_id == source_id, rejections.c.at >= since
+            ),
+            quarantined=_counted(
+                conn, receipts.c.id, receipts.c.source_id == source_id, schema.IS_QUARANTINED
+            ),
         )
 
     def _add(self, conn: sa.Connection, source_id: str, secret: NewSecret) -> None:
@@ -245,3 +237,8 @@ def _changeable(source: Source) -> dict[str, object]:
 
 def _missing(source_id: str) -> NotFound:
     return NotFound(f"There is no source {source_id}.")
+
+
+def _counted(conn: sa.Connection, column: sa.Column[str], *where: sa.ColumnElement[bool]) -> int:
+    some = sa.select(column).where(*where).limit(COUNTED).subquery()
+    return conn.scalar(sa.select(sa.func.count()).select_from(some)) or 0
