@@ -3,6 +3,7 @@
 import os
 
 from hypothesis import HealthCheck, settings
+
 from postgres_server import postgres_server, postgres_url  # noqa: F401 - fixtures
 
 # `ci` is repeatable and short; `INKWIRE_HYPOTHESIS=long` searches anew for minutes.
