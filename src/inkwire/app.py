@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from typing import Annotated, Any
 
+import structlog
 from fastapi import FastAPI, Header
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -22,6 +22,11 @@ from inkwire.store.contract import CONFIG
 from inkwire.store.live import LiveCounters
 
 __all__ = ["Hub", "WebApp", "open_hub", "run_worker", "web_app"]
+
+#: Seconds before a change of the sources that could not be read is tried again.
+RELOAD_RETRY_S = 1.0
+
+log = structlog.get_logger()
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -85,8 +90,8 @@ class WebApp:
         self._live.close()
         for task in self._tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        # However a task ended, what ingest has accepted must still be written.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._ingest.stop()
 
     async def _follow_config(self) -> None:
@@ -95,7 +100,12 @@ class WebApp:
         while not self._live.closed:  # closed, `changed` returns at once: no second round
             now = await self._live.changed(seen, timeout_s=60)
             if now.get(CONFIG) != seen.get(CONFIG):
-                await self._ingest.reload()
+                try:
+                    await self._ingest.reload()
+                except Exception:
+                    log.exception("config.not_reloaded", retry_s=RELOAD_RETRY_S)
+                    await asyncio.sleep(RELOAD_RETRY_S)
+                    continue
             seen = now
 
 
@@ -133,7 +143,7 @@ def _pages(hub: Hub, live: LiveCounters, ingest: Ingest) -> FastAPI:
         return RedirectResponse("/console/")
 
     @pages.get("/healthz", include_in_schema=False)
-    def healthy() -> Response:
+    async def healthy() -> Response:  # on no thread: it answers while all of them are busy
         return JSONResponse({"status": "ok", "version": __version__})
 
     @pages.get("/readyz", include_in_schema=False)

@@ -19,6 +19,7 @@ _COUNTERS = {
     "accepted": "Requests stored and answered with the provider's 2xx.",
     "duplicates": "Events among them that were known already, probable duplicates included.",
     "quarantined": "Requests signed right but too old: kept, answered 401.",
+    "quarantine_dropped": "Such requests not kept: held already, or the quarantine is full.",
     "disconnected": "Senders that went away before their body was complete.",
     "faults": "Faults of Inkwire's own, each in the log.",
     "rejections_dropped": "Rejected-log rows given up because the store or the queue was full.",

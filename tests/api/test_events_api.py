@@ -207,7 +207,7 @@ def test_an_event_is_dispatched_again(admin, rooms):
     assert admin.post(f"/v1/events/{held}/dispatch").status == 409
 
 
-def test_refused_requests_are_listed_with_a_hint(admin, rooms):
+def test_refused_requests_are_listed_with_a_hint(admin, client, rooms):
     """Newest first, filtered by source and reason, paged."""
     reasons = (Reason.BAD_SIGNATURE, Reason.STALE, Reason.BAD_SIGNATURE)
     rows = [
@@ -234,6 +234,8 @@ def test_refused_requests_are_listed_with_a_hint(admin, rooms):
     assert everything["next"] is None
     assert everything["items"][0]["hint"] == "Signed with another key?"
     assert everything["items"][0]["headers"][0] == {"name": "x-a", "value": "1"}
+    unseen = client(Scope.EVENTS_READ).get("/v1/rejected").json()["items"]
+    assert [item["headers"] for item in unseen] == [None] * len(rows)
     page = admin.get("/v1/rejected?limit=1&reason=bad_signature").json()
     assert page["next"] == rows[2].id
     rest = admin.get(f"/v1/rejected?reason=bad_signature&before={page['next']}").json()

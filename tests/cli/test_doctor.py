@@ -1,6 +1,7 @@
 """`inkwire doctor` finds what an operator gets wrong, and says what to do about it."""
 
 import http.server
+import sqlite3
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -115,6 +116,21 @@ def test_sources(cli):
         assert "in 2 d" in ending[0].text
         hub.desk.resume(checks.CLI, "s")
         assert list(checks._expiring(source, "source s", clock.now())) == []
+
+
+def test_a_secret_that_does_not_open(cli):
+    """The source that it belongs to fails, by name; the others are still looked at."""
+    for name in ("broken", "sound"):
+        cli("sources", "create", name, "--provider", "box", "--secret", f"primary={KEY}")
+    with sqlite3.connect(cli.folder / "inkwire.db") as conn:
+        conn.execute("UPDATE source_secrets SET sealed = x'0101' WHERE source_id = 'broken'")
+    conn.close()
+    found = _examine(cli, "--offline", code=1)
+    shut = _of(found, "source broken")[0]
+    assert shut["level"] == "fail"
+    assert "does not open" in shut["text"]
+    assert "rotate broken" in shut["advice"]
+    assert [check["level"] for check in _of(found, "source sound")] == ["ok"]
 
 
 def test_a_source_whose_secrets_have_ended(cli):

@@ -6,9 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+from inkwire.cli.supervisor import _impatient, restart_delay_s
+
 TOY = Path(__file__).with_name("toy_supervised.py")
 BEGIN = "import os, sys, signal, time; os.read(0, 1); "
 READY = BEGIN + "os.write(int(sys.argv[1]), b'{\"x\": 1}'); "
+#: A child that notes SIGTERM, says so, and does with it what follows; deaf before it is ready.
+ASKED = (
+    BEGIN + "asked = []; signal.signal(signal.SIGTERM, lambda *_: asked.append("
+    'os.write(1, b\'{"event": "asked"}\\n\'))); '
+) + READY.removeprefix(BEGIN)
+STUBBORN = ASKED + "time.sleep(60)"
+
+
+def _next_event(process):
+    return json.loads(process.stdout.readline())["event"]
 
 
 def _start(script, grace=5.0):
@@ -60,23 +72,53 @@ def test_a_child_that_was_ready_is_always_tried_again():
 
 def test_a_child_that_does_not_stop_is_killed():
     """After the grace period it is killed, that is told, and the exit code is 1."""
-    process = _start(
-        READY + "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", grace=-1.8
-    )
-    said = [json.loads(process.stdout.readline())]
+    process = _start(STUBBORN, grace=-1.8)
+    assert _next_event(process) == "ready"
     process.send_signal(signal.SIGTERM)
-    said += _rest(process)
-    assert [line["event"] for line in said] == ["ready", "serve.child_killed", "end"]
+    said = _rest(process)
+    assert [line["event"] for line in said] == ["asked", "serve.child_killed", "end"]
+    assert "grace period" in said[1]["advice"]
     assert said[-1]["code"] == 1
 
 
-def test_a_second_signal_waits_no_longer():
-    """Somebody who presses Ctrl-C twice does not want to wait."""
-    process = _start(READY + "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", 600)
-    json.loads(process.stdout.readline())
+def test_a_second_ctrl_c_waits_no_longer():
+    """Somebody who presses it twice does not want to wait, and the log says why it was killed."""
+    process = _start(STUBBORN, 600)
+    assert _next_event(process) == "ready"
     process.send_signal(signal.SIGINT)
+    assert _next_event(process) == "asked"
+    process.send_signal(signal.SIGINT)
+    killed = {line["process"]: line["advice"] for line in _rest(process)[:-1]}
+    assert "second signal" in killed["odd"]
+    assert "grace" not in killed["odd"]
+
+
+def test_a_doubled_sigterm_is_one_wish():
+    """`timeout` sends it to the process and to its group: what is in hand is still finished."""
+    process = _start(
+        ASKED + "[time.sleep(0.3) for _ in range(200) if len(asked) == 0]; time.sleep(0.3)", 600
+    )
+    assert _next_event(process) == "ready"
     process.send_signal(signal.SIGTERM)
-    assert [line["event"] for line in _rest(process)] == ["serve.child_killed", "end"]
+    assert _next_event(process) == "asked"
+    process.send_signal(signal.SIGTERM)
+    assert _rest(process) == [{"event": "end", "code": 0}]
+
+
+def test_signals_in_time_tell_one_wish_from_two():
+    """Only Ctrl-C twice, or a signal that comes later than a moment; never the lifeline's end."""
+    term, ctrl_c = signal.SIGTERM, signal.SIGINT
+    assert not _impatient((term, 10.0), term, 10.1)
+    assert not _impatient((term, 10.0), ctrl_c, 10.1)
+    assert _impatient((ctrl_c, 10.0), ctrl_c, 10.1)
+    assert _impatient((term, 10.0), term, 11.5)
+    assert not _impatient((term, 10.0), None, 99.0)
+
+
+def test_restarts_never_stop_being_tried():
+    """However often it died in a row, there is a next time: doubled at first, then every 30 s."""
+    assert [restart_delay_s(deaths) for deaths in (1, 2, 3)] == [0.2, 0.4, 0.8]
+    assert {restart_delay_s(deaths) for deaths in (9, 1_026, 1_000_000)} == {30.0}
 
 
 def test_a_signal_that_ended_it_is_named():

@@ -187,7 +187,6 @@ RECEIPT = Receipt(
     remote="192.0.2.1",
     method="POST",
     path="/in/box",
-    query="",
     body_size=10,
     has_body=True,
     body_hash="00",

@@ -75,7 +75,7 @@ def waiting(number, body=b"one", position=0, canonical=None):
     """One event that waits."""
     receipt = Receipt(
         id=f"rcp_{number}", source_id="s", provider="lines", state=ReceiptState.ACCEPTED,
-        received_at=NOW, remote="", method="POST", path="/in/s", query="", body_size=len(body),
+        received_at=NOW, remote="", method="POST", path="/in/s", body_size=len(body),
         has_body=True, body_hash="", secret_id="", matched_on=MatchedOn.RAW, signed_at=None,
         quarantine=None, released_at=None, released_by=None,
     )  # fmt: skip
@@ -87,7 +87,7 @@ def waiting(number, body=b"one", position=0, canonical=None):
     )  # fmt: skip
     return Undispatched(
         event=event,
-        opened=OpenedReceipt(receipt=receipt, headers=(), body=body),
+        opened=OpenedReceipt(receipt=receipt, query=b"", headers=(), body=body),
         canonical=canonical,
     )
 

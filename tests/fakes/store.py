@@ -33,6 +33,7 @@ class FakeInbound:
 
     #: Committed intakes by receipt id, in order.
     kept: dict[str, Intake] = field(default_factory=dict)
+    quarantine_full: bool = False
     states: dict[str, EventState] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
     #: Size of each batch.
@@ -80,6 +81,8 @@ class FakeInbound:
                 state = EventState.DUPLICATE if hard else EventState.PROBABLE_DUPLICATE
             self.states[event.id] = state
             states.append(state)
+        if intake.quarantine is not None and self.quarantine_full:
+            return Stored(receipt_id=intake.receipt_id, states=tuple(states), kept=False)
         self.kept[intake.receipt_id] = intake
         return Stored(receipt_id=intake.receipt_id, states=tuple(states))
 

@@ -166,9 +166,15 @@ async def serving(ingest: Ingest, hub: Hub, *, grace_s: int = 3) -> AsyncIterato
 
 
 @contextlib.asynccontextmanager
-async def running(tmp_path: Path, *, source: Source | None = None, **settings: Any):
+async def running(
+    tmp_path: Path,
+    *,
+    source: Source | None = None,
+    receiver: ToyReceiver | None = None,
+    **settings: Any,
+):
     """A hub with the fake store, the toy provider and one source `toy`."""
-    store, receiver, clock = FakeStore(), ToyReceiver(), ManualClock(NOW)
+    store, receiver, clock = FakeStore(), receiver or ToyReceiver(), ManualClock(NOW)
     store.sources.put(source or toy_source(), KEY)
     ingest = Ingest(
         store=store,

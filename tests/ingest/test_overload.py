@@ -40,8 +40,11 @@ async def test_a_backlog_of_requests_is_503_with_retry_after(tmp_path):
 
 
 async def test_a_backlog_of_bytes_is_503(tmp_path):
-    """Memory is what counts: few large bodies fill the backlog as many small ones do."""
-    async with stuck(tmp_path, backlog_bytes=100_000) as hub:
+    """Memory is what counts: few large bodies fill the backlog as many small ones do.
+
+    A waiting row holds its sealed bytes, its body and the values read from it.
+    """
+    async with stuck(tmp_path, backlog_bytes=350_000) as hub:
         inside = [asyncio.create_task(hub.post(b"x" * 40_000)) for _ in range(2)]
         await until(lambda: hub.ingest.backlog.requests == 2)
         assert (await hub.post(b"x" * 40_000)).status == 503

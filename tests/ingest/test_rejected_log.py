@@ -100,3 +100,19 @@ async def test_flushing_takes_each_row_once(hub):
     await asyncio.gather(log.flush(), log.flush())
     assert len({row.id for row in hub.store.inbound.rejections}) == 5
     assert len(hub.store.inbound.rejections) == 5
+
+
+async def test_a_scanner_gets_its_share_of_each_minute():
+    """Flushing opens no new share, the next minute does; and other kinds keep theirs."""
+    metrics, now = Metrics(), [100.0]
+    log = RejectedLog(FakeInbound(), metrics, monotonic=lambda: now[0])
+    taken = 0
+    for _ in range(59):
+        taken += sum(log.takes(Reason.UNKNOWN_SOURCE, "") for _ in range(10))
+        await log.flush()
+        now[0] += 1
+    assert taken == MAX_ALIKE <= 60
+    assert metrics.rejections_dropped == 590 - taken
+    assert log.takes(Reason.BAD_SIGNATURE, "toy")
+    now[0] += 1
+    assert log.takes(Reason.UNKNOWN_SOURCE, "")

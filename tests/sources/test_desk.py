@@ -263,6 +263,17 @@ def test_an_expired_secret_does_not_count_as_the_one_that_is_left(rooms):
         rooms.desk.remove_secret(EDITOR, "acme-main", info.id)
 
 
+def test_a_secret_in_its_overlap_does_not_count_as_the_one_that_is_left(rooms):
+    """The current secret stays while the other only lives until its overlap ends."""
+    rooms.desk.create(EDITOR, draft())
+    info, _ = rooms.desk.rotate(
+        EDITOR, "acme-main", role="primary", value="primary-key-2", overlap_s=3600
+    )
+    with pytest.raises(Conflict, match="overlap ends"):
+        rooms.desk.remove_secret(EDITOR, "acme-main", info.id)
+    assert info.id in {secret.id for secret in rooms.desk.get(EDITOR, "acme-main").secrets}
+
+
 @pytest.mark.parametrize(
     "act",
     [

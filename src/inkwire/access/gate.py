@@ -17,6 +17,7 @@ from inkwire.errors import (
     Forbidden,
     InvalidInput,
     NotFound,
+    RateLimited,
     StoreError,
     Unauthenticated,
 )
@@ -175,21 +176,27 @@ class Gate:
 
     def set_password(self, caller: Caller, name: str, password: str) -> User:
         """Gives a user a new password and ends their sessions. Raises NotFound, InvalidInput."""
-        user = self._mine(caller, name)
-        return self._change(
-            caller, user, "user.password", password_hash=self._passwords.hash(password)
-        )
+        self._mine(caller, name)
+        hashed = self._passwords.hash(password)
+        with self._changing:  # read after the slow hash, so that no change made meanwhile is undone
+            user = self._mine(caller, name)
+            return self._change(caller, user, "user.password", password_hash=hashed)
 
     def change_own_password(self, who: SignedIn, *, current: str, new: str, remote: str) -> User:
         """A person's own change; ends all their sessions, this one too.
 
-        Raises InvalidInput naming `current` or `password`, and RateLimited.
+        Raises InvalidInput naming `current` or `password`, RateLimited, and Unauthenticated if the
+        user was disabled, or given another password, meanwhile.
         """
-        if self._proven(who.user.name, current, remote) is None:
+        proven = self._proven(who.user.name, current, remote)
+        if proven is None:
             raise InvalidInput(fields={"current": "is not your present password"})
-        return self._change(
-            who.caller, who.user, "user.password", password_hash=self._passwords.hash(new)
-        )
+        hashed = self._passwords.hash(new)
+        with self._changing:
+            user = self._access.user_by_id(proven.id)
+            if user is None or user.disabled or user.password_hash != proven.password_hash:
+                raise Unauthenticated("Your account was changed meanwhile; sign in again.")
+            return self._change(who.caller, user, "user.password", password_hash=hashed)
 
     def user(self, caller: Caller, name: str) -> User:
         """The user of a sign-in name. Raises NotFound."""
@@ -304,7 +311,11 @@ class Gate:
         known = _USER_NAME.fullmatch(name) is not None
         self._throttle.attempt(name[:64], remote)
         user = self._access.user(name) if known else None
-        right = self._passwords.verify(user.password_hash if user else None, password)
+        try:
+            right = self._passwords.verify(user.password_hash if user else None, password)
+        except RateLimited:
+            self._throttle.not_tried(name[:64], remote)
+            raise
         if user is None or not right or user.disabled:
             # A name that nobody has may be a password typed in the wrong box: it is not logged.
             log.warning("access.sign_in_failed", name=user.name if user else None, remote=remote)
@@ -338,6 +349,7 @@ class Gate:
             )
 
     def _change(self, caller: Caller, user: User, action: str, **changes: object) -> User:
+        """Writes the whole user: `user` was read under the lock `_changing`, still held."""
         changed = replace(user, **changes)  # type: ignore[arg-type] # fields of User
         detail = {"name": user.name}
         if changed.role is not user.role:

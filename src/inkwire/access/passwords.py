@@ -34,14 +34,16 @@ class Passwords:
         parameters: Parameters = RFC_9106_LOW_MEMORY,
         *,
         at_once: int = 2,
+        waiting: int = 8,
         wait_s: float = 3,
     ) -> None:
         """`parameters`: 3 passes over 64 MiB unless told otherwise (RFC 9106 §4, second choice).
 
-        `at_once`: hashes computed at a time, for each takes its memory; `wait_s`: seconds that a
-        further one waits before it is refused.
+        `at_once`: hashes computed at a time, for each takes its memory; `waiting`: how many more
+        may wait, for each keeps a thread that pages need; `wait_s`: seconds that one waits at most.
         """
         self._hasher = PasswordHasher.from_parameters(parameters)
+        self._places = threading.BoundedSemaphore(at_once + waiting)
         self._slots = threading.BoundedSemaphore(at_once)
         self._wait_s = wait_s
         #: A hash of nothing, with the same parameters: verifying against it takes as long.
@@ -73,16 +75,25 @@ class Passwords:
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
-        """A flood of guesses must not take all memory."""
-        if not self._slots.acquire(timeout=self._wait_s):
-            raise RateLimited(
-                "Too many people are signing in at this moment; try again in a few seconds.",
-                retry_after_s=5,
-            )
+        """A flood of guesses must take neither all memory nor all threads."""
+        if not self._places.acquire(blocking=False):
+            raise _crowded()
         try:
-            yield
+            if not self._slots.acquire(timeout=self._wait_s):
+                raise _crowded()
+            try:
+                yield
+            finally:
+                self._slots.release()
         finally:
-            self._slots.release()
+            self._places.release()
+
+
+def _crowded() -> RateLimited:
+    return RateLimited(
+        "Too many people are signing in at this moment; try again in a few seconds.",
+        retry_after_s=2,
+    )
 
 
 def _encodable(password: str) -> bool:

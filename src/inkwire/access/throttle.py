@@ -67,6 +67,13 @@ class Throttle:
                 count.failures -= 1
             _remember(self._known, (name, _network(remote)), None)
 
+    def not_tried(self, name: str, remote: str) -> None:
+        """The try was refused before the password was looked at: it counts for nothing."""
+        with self._lock:
+            for key in self._keys(name, remote):
+                if count := self._counts.get(key):
+                    count.failures -= 1
+
     def _keys(self, name: str, remote: str) -> tuple[Key, Key]:
         network = _network(remote)
         known = (name, network) in self._known

@@ -61,7 +61,6 @@ class ReceiptOut(Output):
     remote: str = Field(description="Address of the sender.")
     method: str
     path: str
-    query: str
     body_size: int = Field(description="Bytes.")
     has_body: bool = Field(
         description="false: an exact duplicate, whose body the first holds, or erased."
@@ -102,6 +101,7 @@ class ReceiptDetail(Output):
     """A receipt with its headers and the events found in it."""
 
     receipt: ReceiptOut
+    query: str = Field(description="As it came; it may hold a token or a signature.")
     headers: list[HeaderOut]
     events: list[EventOut]
 
@@ -121,8 +121,8 @@ class RejectionOut(Output):
     method: str
     path: str
     body_size: int
-    headers: Annotated[list[HeaderOut], BeforeValidator(HeaderOut.each)] = Field(
-        description="Redacted, at most 4 KiB."
+    headers: Annotated[list[HeaderOut], BeforeValidator(HeaderOut.each)] | None = Field(
+        description="Redacted, at most 4 KiB; null: the key lacks the scope events:body."
     )
 
 

@@ -159,10 +159,11 @@ _ANSWERS: dict[int, str] = {
     403: "The API key lacks the scope.",
     404: "There is no such object.",
     409: "The object is not in a state that allows this.",
+    408: "The body did not arrive within 10 seconds.",
     413: "The body is larger than 1 MiB.",
     422: "A field is wrong; `errors` names each.",
     429: "Too many tries; see Retry-After.",
-    503: "The store cannot do it now; see Retry-After.",
+    503: "The store cannot do it now, or too much is being sent; see Retry-After.",
 }
 
 
@@ -174,7 +175,7 @@ def _answers(method: str, path: str, operation: dict[str, Any]) -> set[int]:
     if method != "get":
         answers |= {409}
     if "requestBody" in operation:
-        answers |= {400, 413, 429}
+        answers |= {400, 408, 413, 429}
     return answers
 
 

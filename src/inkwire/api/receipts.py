@@ -28,11 +28,12 @@ router = APIRouter(tags=["Receipts"])
 def read_receipt(
     receipt_id: Id, parts: With, _: Annotated[Caller, Allowed(Scope.EVENTS_BODY)]
 ) -> ReceiptDetail:
-    """One accepted request with its headers, credentials redacted, and the events found in it."""
+    """One accepted request: its query, its headers (credentials redacted), its events."""
     opened = parts.store.inbound.open_receipt(receipt_id)
     events = parts.store.events.of_receipt(receipt_id)
     return ReceiptDetail(
         receipt=ReceiptOut.of(opened.receipt),
+        query=opened.query.decode("utf-8", "replace"),
         headers=HeaderOut.each(shown_headers(opened.headers)),
         events=[EventOut.of(event) for event in events],
     )
@@ -56,15 +57,21 @@ class RejectionFilters(Page):
 @router.get("/rejected", summary="List refused requests")
 def list_rejected(
     parts: With,
-    _: Annotated[Caller, Allowed(Scope.EVENTS_READ)],
+    caller: Annotated[Caller, Allowed(Scope.EVENTS_READ)],
     filters: Annotated[RejectionFilters, Query()],
 ) -> RejectionsOut:
-    """The log of refused requests, newest first; each says what an operator can do about it."""
+    """The log of refused requests, newest first; each says what an operator can do about it.
+
+    Headers are shown to keys with the scope `events:body`.
+    """
     query = RejectionQuery(
         source_id=filters.source, reason=filters.reason, before=filters.before, limit=filters.limit
     )
     rejections = parts.store.events.rejections(query)
+    items = [RejectionOut.of(rejection) for rejection in rejections]
+    if not caller.may(Scope.EVENTS_BODY):
+        items = [item.model_copy(update={"headers": None}) for item in items]
     return RejectionsOut(
-        items=[RejectionOut.of(rejection) for rejection in rejections],
+        items=items,
         next=filters.next_of(rejections),
     )

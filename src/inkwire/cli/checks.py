@@ -258,8 +258,24 @@ def sources(hub: "Hub") -> Iterator[Finding]:
     opened = hub.store.sources.open_secrets(now)
     heard = hub.desk.activity(CLI)
     for source in found:
-        valid = {secret.role for secret in opened.get(source.id, ())}
+        held = opened.get(source.id, ())
+        yield from _shut(source, {secret.id for secret in held}, now)
+        valid = {secret.role for secret in held}
         yield from _source(hub, source, valid, heard.get(source.id), now)
+
+
+def _shut(source: Source, opened: set[str], now: datetime) -> Iterator[Finding]:
+    """Valid secrets that are there but do not open. `opened`: ids of those that do."""
+    for secret in source.secrets:
+        ended = secret.expires_at is not None and secret.expires_at <= now
+        if secret.id not in opened and not ended:
+            yield fail(
+                f"source {source.id}",
+                f"Its {secret.role} secret {secret.id} does not open: it was changed, or its "
+                "master key is missing.",
+                "Put the key back or restore a backup; else enter the secret again: "
+                f"inkwire sources rotate {source.id} --role {secret.role}",
+            )
 
 
 def _source(

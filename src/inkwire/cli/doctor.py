@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from inkwire.cli.output import clean, print_json
-from inkwire.cli.shell import examples, settings_of
+from inkwire.cli.shell import examples, logs_to_stderr, settings_of
 
 _COLOURS = {"ok": typer.colors.GREEN, "warn": typer.colors.YELLOW, "fail": typer.colors.RED}
 
@@ -31,6 +31,8 @@ def doctor(
     """
     settings = settings_of(ctx)
     from inkwire.cli.checks import examined
+
+    logs_to_stderr()
 
     found = []
     for finding in examined(settings, offline=offline):

@@ -334,6 +334,7 @@ def _everything(hub: "Hub", event: "Event") -> dict[str, Any]:
     shown: dict[str, Any] = jsonable(event)
     return shown | {
         "receipt": jsonable(opened_receipt.receipt),
+        "query": opened_receipt.query.decode("utf-8", "replace"),
         "headers": shown_headers(opened_receipt.headers),
         "body": jsonable(opened_receipt.body),
         "terms": jsonable(hub.store.events.terms(event.id)),

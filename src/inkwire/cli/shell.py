@@ -101,9 +101,18 @@ def opened(ctx: typer.Context) -> "Iterator[Hub]":
         )
     from inkwire.hub import open_hub
 
+    logs_to_stderr()
     with open_hub(settings) as hub:
         hub.store.check()
         yield hub
+
+
+def logs_to_stderr() -> None:
+    """Keeps log lines out of what a command prints; `serve` sets up logs of its own."""
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def operator() -> "Caller":

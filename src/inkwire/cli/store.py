@@ -77,8 +77,19 @@ def rotate(ctx: typer.Context) -> None:
     typer.echo(f"The new master key is {ring.current.id.hex()}, in {key_file(settings)}.")
     note(
         "Now: 1. restart the hub, so that every process knows it; 2. run `inkwire master-key "
-        "rewrap`; 3. back the file up; 4. only then remove the old key's line."
+        "rewrap` until it finds 0; 3. back the file up; 4. only then remove the old key's line."
     )
+
+
+#: A process reads the keys when it starts, and what it seals cannot be told apart beforehand.
+_AFTER_REWRAP = (
+    "Keep the older keys for now: a process that was not restarted since the rotation still seals "
+    "with one. Restart every process, then run `inkwire master-key rewrap` until it finds 0."
+)
+_NOTHING_TO_REWRAP = (
+    "Nothing hangs on an older master key now. Remove it only if every process was restarted "
+    "since the rotation; if in doubt, restart them and run this once more."
+)
 
 
 @master_key.command(epilog=examples("inkwire master-key rewrap"))
@@ -89,4 +100,5 @@ def rewrap(ctx: typer.Context) -> None:
         while batch := hub.store.rewrap():
             done += batch
             typer.echo(f"{done} …", err=True)
-    typer.echo(f"{done} values sealed anew; nothing hangs on an older master key any more.")
+    typer.echo(f"{done} values sealed anew.")
+    note(_AFTER_REWRAP if done else _NOTHING_TO_REWRAP)

@@ -25,6 +25,8 @@ HEALTHY_S = 30.0
 GIVE_UP_AFTER = 5
 #: Exit code of a child whose configuration is wrong: starting it again cannot help.
 EXIT_CONFIG = 2
+#: Signals that come within this many seconds of the first say the same thing once more.
+ONE_WISH_S = 1.0
 #: Seconds beyond the grace period that a child gets to say why it needs longer.
 MARGIN_S = 2.0
 
@@ -76,7 +78,10 @@ class Supervisor:
         self._on_ready = on_ready
         self._environment = environment
         self._all_ready = False
-        self._asked_to_stop = 0
+        #: Signals not yet looked at (None: the lifeline), and when each came (monotonic seconds).
+        self._asked_to_stop: list[tuple[int | None, float]] = []
+        self._first_asked: tuple[int | None, float] | None = None
+        self._impatient = False
         self._stop_by: float | None = None
         self._exit_code = 0
         self._selector = selectors.DefaultSelector()
@@ -114,12 +119,10 @@ class Supervisor:
         return self._exit_code
 
     def stop(self) -> None:
-        """Asks every child to finish; a second call does not wait for them any longer."""
-        now = time.monotonic()
+        """Asks every child to finish; a second call changes nothing."""
         if self._stop_by is not None:
-            self._stop_by = now
             return
-        self._stop_by = now + self._grace_s + MARGIN_S
+        self._stop_by = time.monotonic() + self._grace_s + MARGIN_S
         for child in self._children:
             child.start_again_at = None
             if child.process:
@@ -133,21 +136,26 @@ class Supervisor:
         self._selector.register(wake_in, selectors.EVENT_READ, lambda: _drain(wake_in))
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._ask_to_stop())
+            signal.signal(number, lambda number, _: self._ask_to_stop(number))
 
     def _cut(self) -> None:
         if not os.read(sys.stdin.fileno(), 512):
             self._selector.unregister(sys.stdin.fileno())
             self._ask_to_stop()
 
-    def _ask_to_stop(self) -> None:
+    def _ask_to_stop(self, number: int | None = None) -> None:
         # Only noted here: a handler may run in the middle of a start.
-        self._asked_to_stop += 1
+        self._asked_to_stop.append((number, time.monotonic()))
 
     def _obey(self) -> None:
         while self._asked_to_stop:
-            self._asked_to_stop -= 1
-            self.stop()
+            number, at = self._asked_to_stop.pop(0)
+            if self._first_asked is None:
+                self._first_asked = number, at
+                self.stop()
+            elif _impatient(self._first_asked, number, at):
+                self._impatient = True
+                self._stop_by = at
 
     def _start(self, child: Child) -> None:
         ready, ready_end = os.pipe()
@@ -214,7 +222,7 @@ class Supervisor:
             self._exit_code = EXIT_CONFIG if code == EXIT_CONFIG else 1
             self.stop()
             return
-        delay = min(self._first_delay_s * 2 ** (child.deaths - 1), LAST_DELAY_S)
+        delay = restart_delay_s(child.deaths, self._first_delay_s)
         child.start_again_at = time.monotonic() + delay
         self._report(
             "serve.child_died",
@@ -242,7 +250,9 @@ class Supervisor:
                     level="error",
                     process=child.name,
                     pid=child.pid,
-                    advice="It did not stop within the grace period (INKWIRE_SHUTDOWN_GRACE_S).",
+                    advice="A second signal came, so it was not waited for."
+                    if self._impatient
+                    else "It did not stop within the grace period (INKWIRE_SHUTDOWN_GRACE_S).",
                 )
                 child.process.kill()
                 child.process.wait()
@@ -258,6 +268,12 @@ class Supervisor:
         return self._stop_by is not None and not any(child.process for child in self._children)
 
 
+def restart_delay_s(deaths: int, first_s: float = FIRST_DELAY_S) -> float:
+    """Seconds before the restart after so many deaths in a row, at least one."""
+    doublings = min(deaths - 1, 32)  # a float has room for 1,023 of them
+    return min(first_s * 2.0**doublings, LAST_DELAY_S)
+
+
 def _drain(fd: int) -> None:
     while True:
         try:
@@ -265,6 +281,16 @@ def _drain(fd: int) -> None:
                 return
         except BlockingIOError:
             return
+
+
+def _impatient(first: tuple[int | None, float], number: int | None, at: float) -> bool:
+    """Whether a further signal means that nobody wants to wait for what is in hand.
+
+    `timeout` sends its SIGTERM twice in a moment, to us and to our group: that is one wish.
+    """
+    first_number, first_at = first
+    twice_ctrl_c = number == first_number == signal.SIGINT
+    return number is not None and (twice_ctrl_c or at - first_at > ONE_WISH_S)
 
 
 def _ending(code: int) -> str:

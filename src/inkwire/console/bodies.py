@@ -5,7 +5,7 @@ import shlex
 import msgspec
 
 from inkwire.console.views import ShownBody
-from inkwire.model.request import SECRET_HEADERS, Headers
+from inkwire.model.request import Headers, is_secret_header
 
 #: Most characters of a body on a page, counted as HTML; the whole is at `/raw`.
 SHOWN = 20_000
@@ -70,7 +70,7 @@ def as_curl(
     address = url + (f"?{query}" if query else "")
     lines = [f"curl -X {shlex.quote(method)} {shlex.quote(address)}"]
     for name, value in headers:
-        if name not in _OWN and name not in SECRET_HEADERS:
+        if name not in _OWN and not is_secret_header(name):
             header = f"{name.decode('latin-1')}: {value.decode('latin-1')}"
             lines.append(f"-H {shlex.quote(header)}")
     lines.append(f"--data-binary {_curl_body(body, file)}")

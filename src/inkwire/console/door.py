@@ -45,7 +45,10 @@ def is_own_origin(request: Request, settings: Settings) -> bool:
     origin = request.headers.get("origin")
     if origin is None:
         return request.headers.get("sec-fetch-site") == "same-origin"
-    host = urlsplit(origin).netloc.lower()
+    try:
+        host = urlsplit(origin).netloc.lower()
+    except ValueError:  # no URL at all, such as `http://[`
+        return False
     own = {request.headers.get("host", "").lower(), urlsplit(settings.base_url).netloc.lower()}
     return bool(host) and host in own
 

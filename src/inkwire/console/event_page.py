@@ -65,8 +65,7 @@ def _detail(visit: Visit, event: Event) -> EventDetail:
         curl=_curl(visit, opened) if opened and receipt.has_body else "",
         no_body=_no_body(receipt, event),
         can_release=quarantined and caller.may(Scope.EVENTS_WRITE),
-        can_dispatch=event.state in HANDED_ON
-        and not event.conflict
+        can_dispatch=(event.state in HANDED_ON or event.conflict)
         and event.dispatched_at is not None
         and caller.may(Scope.EVENTS_WRITE),
         first_url=visit.url("events", event.duplicate_of) if event.duplicate_of else "",
@@ -109,7 +108,7 @@ def _curl(visit: Visit, opened: OpenedReceipt) -> str:
     return bodies.as_curl(
         method=opened.receipt.method,
         url=visit.parts.desk.url(opened.receipt.source_id),
-        query=opened.receipt.query,
+        query=opened.query.decode("utf-8", "replace"),
         headers=opened.headers,
         body=opened.body,
         file=f"{opened.receipt.id}.bin",

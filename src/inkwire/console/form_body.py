@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from inkwire.console.visit import Form
 from inkwire.errors import InvalidInput
@@ -17,13 +17,7 @@ async def read_form(request: Request) -> Form:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise InvalidInput("This address takes forms; send application/x-www-form-urlencoded.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise InvalidInput(
-                "The form is too large; shorten its longest field and send it again."
-            )
+    body = await _body(request)
     try:
         fields = parse_qsl(
             body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"
@@ -33,3 +27,17 @@ async def read_form(request: Request) -> Form:
             "The form cannot be read; load the page again and send it anew."
         ) from None
     return Form(fields)
+
+
+async def _body(request: Request) -> bytearray:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_FORM_BYTES:
+                raise InvalidInput(
+                    "The form is too large; shorten its longest field and send it again."
+                )
+    except ClientDisconnect:  # nobody reads the answer, and nothing is done
+        raise InvalidInput("The form did not arrive whole; send it again.") from None
+    return body

@@ -130,7 +130,7 @@ def _dedupe(event: Event) -> tuple[str, Tone, str]:
         return (
             "triangle-alert",
             Tone.ATTENTION,
-            "Its id was used before for another body: kept, flagged, not acted on.",
+            "Its id was used before for another body: kept, flagged, handed on only by a person.",
         )
     if event.state is EventState.DUPLICATE:
         return "copy", Tone.NEUTRAL, "The same id came before: counted as a duplicate."
@@ -150,7 +150,7 @@ def _dedupe(event: Event) -> tuple[str, Tone, str]:
 
 
 def _handed_on(event: Event) -> list[Line]:
-    if event.dispatched_at is None or event.conflict or event.state not in HANDED_ON:
+    if event.dispatched_at is None:
         return []
     if event.dispatch_error is not None:
         return [
@@ -161,6 +161,8 @@ def _handed_on(event: Event) -> list[Line]:
                 tone=Tone.FAILED,
             )
         ]
+    if event.conflict or event.state not in HANDED_ON:
+        return []  # the moment it was set aside
     return [_line("send", "Dispatched: handed on.", event.dispatched_at, tone=Tone.OK)]
 
 
@@ -168,7 +170,7 @@ def _next(event: Event, source: Source | None) -> list[Line]:
     """What will happen next, or what has to happen first."""
     if event.state is EventState.QUARANTINED:
         return [_line("clock", "Waits for a person to release it.", None, tone=Tone.WAITING)]
-    if event.dispatched_at is not None or event.conflict or event.state not in HANDED_ON:
+    if event.dispatched_at is not None:
         return []
     if source is not None and source.paused:
         text = "Dispatch waits until its source is resumed."

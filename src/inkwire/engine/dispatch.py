@@ -30,14 +30,19 @@ log = structlog.get_logger()
 class Dispatcher:
     """Takes waiting events and hands them on."""
 
-    def __init__(self, *, store: Store, registry: Registry, retry_s: float = 1.0) -> None:
+    def __init__(
+        self, *, store: Store, registry: Registry, retry_s: float = 1.0, sweep_s: float = 5.0
+    ) -> None:
         """`registry` reads the bodies; `store` gives the events and keeps what comes of them.
 
         `retry_s`: seconds to wait after the store failed before it is asked again.
+        `sweep_s`: seconds after which it is asked without news: the events that a worker had
+        locked when it died move no counter.
         """
         self._store = store
         self._registry = registry
         self._retry_s = retry_s
+        self._sweep_s = sweep_s
 
     def run_once(self) -> int:
         """Hands on at most one batch; returns how many events that were. Raises StoreError."""
@@ -46,24 +51,31 @@ class Dispatcher:
     async def run(self, stop: asyncio.Event) -> None:
         """Hands on events as they arrive, until `stop` is set; a batch in progress is finished."""
         changes = self._store.watch()
+        news = asyncio.ensure_future(anext(changes))
         stopped = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():
                 await self._drain(stop)
-                news = asyncio.ensure_future(anext(changes))
-                await asyncio.wait({news, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    {news, stopped}, timeout=self._sweep_s, return_when=asyncio.FIRST_COMPLETED
+                )
                 if not news.done():
-                    news.cancel()
-                    await asyncio.gather(news, return_exceptions=True)
-                elif news.exception() is not None:
+                    continue
+                if news.exception() is not None:
                     log.warning("dispatch.watch_failed", error=str(news.exception()))
                     changes = self._store.watch()
                     await self._pause(stop)
+                news = asyncio.ensure_future(anext(changes))
         finally:
             stopped.cancel()
+            news.cancel()
+            await asyncio.gather(news, return_exceptions=True)
 
     async def _drain(self, stop: asyncio.Event) -> None:
-        """Batch after batch until none is full; a failing store is asked again after a pause."""
+        """Batch after batch until one is empty; a failing store is asked again after a pause.
+
+        A batch that is not full says nothing: bytes bound it too.
+        """
         while not stop.is_set():
             try:
                 done = await asyncio.to_thread(self.run_once)
@@ -71,7 +83,7 @@ class Dispatcher:
                 log.warning("dispatch.store_failed", error=error.message, retry_s=self._retry_s)
                 await self._pause(stop)
                 continue
-            if done < BATCH:
+            if done == 0:
                 return
 
     async def _pause(self, stop: asyncio.Event) -> None:
@@ -135,7 +147,7 @@ def _request(opened: OpenedReceipt, body: bytes) -> InboundRequest:
     return InboundRequest(
         method=receipt.method,
         path=receipt.path,
-        query=receipt.query.encode("utf-8", "replace"),
+        query=opened.query,
         headers=opened.headers,
         body=body,
     )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -46,6 +47,8 @@ _UNREAD_ANSWERS: Mapping[Reason, Answer] = {
     Reason.TOO_SLOW: replies.TOO_SLOW,
     Reason.UNAVAILABLE: replies.BUSY,
 }
+#: How often one source's full quarantine is logged.
+_WARN_AGAIN = timedelta(minutes=1)
 _DUPLICATES = frozenset({EventState.DUPLICATE, EventState.PROBABLE_DUPLICATE})
 
 
@@ -87,6 +90,9 @@ class Ingest:
         self._disk = DiskReserve(settings.data_dir, reserve_bytes=reserve, monotonic=time.monotonic)
         self._sources: Mapping[str, LiveSource] = {}
         self._outdated = False
+        self._reloading = asyncio.Lock()
+        #: When each source's full quarantine was last in the log.
+        self._warned: dict[str, datetime] = {}
         self._stopping = True
         self._large = 0
         self._lingering: set[Exchange] = set()
@@ -119,13 +125,17 @@ class Ingest:
         await self._upkeep
 
     async def reload(self) -> None:
-        """Reads the sources again; if the store cannot just now, each second until it can."""
-        try:
-            self._sources = await self._load()
-            self._outdated = False
-        except InkwireError as error:
-            self._outdated = True
-            log.warning("sources_not_reloaded", help=error.message)
+        """Reads the sources again; if the store cannot just now, each second until it can.
+
+        One at a time, so that what was read first never replaces what was read later.
+        """
+        async with self._reloading:
+            try:
+                self._sources = await self._load()
+                self._outdated = False
+            except InkwireError as error:
+                self._outdated = True
+                log.warning("sources_not_reloaded", help=error.message)
 
     async def _load(self) -> Mapping[str, LiveSource]:
         return await asyncio.to_thread(
@@ -246,7 +256,9 @@ class Ingest:
         if not isinstance(outcome, Stored):
             return await self._unavailable(exchange, live, outcome)
         if received.reply is None:
-            self.metrics.quarantined += outcome.kept
+            if not outcome.kept:
+                return await self._not_kept(exchange, live)
+            self.metrics.quarantined += 1
             return await exchange.answer(replies.NOT_PROVEN)
         self.metrics.accepted += 1
         for state in outcome.states:
@@ -306,6 +318,16 @@ class Ingest:
         answer = replies.BUSY if isinstance(error, StoreBusy) else replies.NO_ROOM
         refusal = own_refusal(Reason.UNAVAILABLE, detail=error.message)
         await self._refuse(exchange, answer, refusal, live)
+
+    async def _not_kept(self, exchange: Exchange, live: LiveSource) -> None:
+        """Stale and not in the quarantine either: it must leave a trace at least."""
+        self.metrics.quarantine_dropped += 1
+        now, source_id = self._clock.now(), live.source.id
+        last = self._warned.get(source_id)
+        if last is None or now - last >= _WARN_AGAIN:
+            self._warned[source_id] = now
+            log.warning("quarantine_not_kept", source=source_id, help=replies.NOT_KEPT.hint)
+        await self._refuse(exchange, replies.NOT_PROVEN, replies.NOT_KEPT, live)
 
     async def _fault(self, exchange: Exchange, live: LiveSource, error: Exception) -> None:
         """A fault of our own before anything was proven: the sender is asked to repeat it."""

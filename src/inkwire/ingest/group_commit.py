@@ -22,6 +22,9 @@ Outcome = Stored | StoreError
 
 #: Largest transaction.
 MAX_ROWS, MAX_BYTES = 500, 8 * 1024 * 1024
+#: What a waiting row holds besides its sealed bytes, in bodies: the body itself and the values
+#: read from it, which take several times the room of their text.
+HELD_BODIES = 3
 
 
 class Commit(Protocol):
@@ -43,11 +46,13 @@ class Commit(Protocol):
 class _Waiter:
     """One row and the one who waits for it."""
 
-    __slots__ = ("future", "sealed", "size")
+    __slots__ = ("future", "held", "sealed", "size")
 
     def __init__(self, sealed: SealedIntake, future: "asyncio.Future[Outcome]") -> None:
         self.sealed = sealed
         self.size = sealed.size
+        #: Bytes of memory until the commit is over, roughly.
+        self.held = sealed.size + HELD_BODIES * len(sealed.intake.body)
         self.future = future
 
 
@@ -93,7 +98,7 @@ class GroupCommit:
             return future
         waiter = _Waiter(sealed, future)
         self._backlog.requests += 1
-        self._backlog.bytes += waiter.size
+        self._backlog.bytes += waiter.held
         self._deadlines.add(future)
         self._pending.append(waiter)
         self._idle.clear()
@@ -172,7 +177,7 @@ class GroupCommit:
         for waiter in batch:
             self._deadlines.discard(waiter.future)
             self._backlog.requests -= 1
-            self._backlog.bytes -= waiter.size
+            self._backlog.bytes -= waiter.held
         if live:
             self._metrics.batch(len(live), seconds=seconds)
         if not self._backlog.requests:

@@ -1,7 +1,7 @@
 """The sources and their opened secrets, as this process knows them right now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -10,6 +10,7 @@ from inkwire.errors import NotFound
 from inkwire.model.source import Secret, Source
 from inkwire.providers.contract import Receiver
 from inkwire.providers.registry import Registry
+from inkwire.providers.settings import complete_settings
 from inkwire.store.contract import Sources
 
 log = structlog.get_logger(__name__)
@@ -57,15 +58,30 @@ def load_sources(
                 limit_bytes=most_bytes,
                 help="Raise INKWIRE_BACKLOG_BYTES to at least twice the source's limit.",
             )
+        receiver = _receiver(registry, source)
         live[source.id] = LiveSource(
-            source=source,
-            receiver=_receiver(registry, source),
+            source=_completed(source, receiver) if receiver else source,
+            receiver=receiver,
             secrets=secrets.get(source.id, ()),
             max_body_bytes=min(source.max_body_bytes, most_bytes),
             event_types=frozenset(source.event_types),
             document_ids=frozenset(source.document_ids),
         )
     return live
+
+
+def _completed(source: Source, receiver: Receiver) -> Source:
+    """The source with every setting that its provider has today, whenever it was made."""
+    settings, left_out = complete_settings(receiver.settings, source.settings)
+    if left_out:
+        log.warning(
+            "source_settings_left_out",
+            source=source.id,
+            settings=left_out,
+            help="The provider has no such settings or values any more, so its defaults count: "
+            "look at the source's settings and save them.",
+        )
+    return replace(source, settings=settings)
 
 
 def _receiver(registry: Registry, source: Source) -> Receiver | None:

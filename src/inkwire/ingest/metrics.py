@@ -19,6 +19,8 @@ class Metrics:
     duplicates: int = 0
     #: Requests signed right but too late: kept apart, answered 401.
     quarantined: int = 0
+    #: Such requests that were not kept: held already, or the source's quarantine is full.
+    quarantine_dropped: int = 0
     #: Senders that went away before their body was complete.
     disconnected: int = 0
     #: Requests not accepted, by reason.

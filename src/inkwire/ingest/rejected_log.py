@@ -1,8 +1,9 @@
 """Refused requests: queued in memory, written to the bounded rejected log once a second."""
 
 import asyncio
+import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import structlog
@@ -18,10 +19,12 @@ from inkwire.store.contract import Inbound
 
 log = structlog.get_logger(__name__)
 
-#: Rows that wait for the next second, and those of one reason and source among them. Further ones
-#: are counted and dropped: a flood must cost neither memory nor disk, and an overload or a scanner
-#: must not push the other refusals out of the log.
-MAX_QUEUED, MAX_ALIKE = 1_000, 50
+#: Rows that wait for the next second, and those of one reason and source in a minute (all unknown
+#: sources together count as one). Further ones are counted and dropped: a flood must cost neither
+#: memory nor disk, and a scanner must not push the other refusals out of the log: at 60 a minute
+#: it needs nearly three hours for the usual 10,000 rows, and leaves every other kind its share.
+MAX_QUEUED, MAX_ALIKE = 1_000, 60
+_MINUTE_S = 60.0
 MAX_HEADER_BYTES = 4096
 MAX_TEXT = 512
 MAX_SOURCE_ID = 64
@@ -30,19 +33,32 @@ MAX_SOURCE_ID = 64
 class RejectedLog:
     """A bounded queue in front of the store's rejected log."""
 
-    def __init__(self, inbound: Inbound, metrics: Metrics) -> None:
-        """Writes with `inbound.reject`; counts what is dropped in `metrics`."""
+    def __init__(
+        self, inbound: Inbound, metrics: Metrics, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Writes with `inbound.reject`; counts what is dropped in `metrics`.
+
+        `monotonic`: seconds; a minute of it is what `MAX_ALIKE` is about.
+        """
         self._inbound = inbound
         self._metrics = metrics
         self._queue: deque[Rejection] = deque()
-        #: How many of a kind came since the last flush.
+        self._monotonic = monotonic
+        #: How many of a kind were taken in this minute, and when it ends.
         self._alike: Counter[tuple[Reason, str]] = Counter()
+        self._minute_ends = 0.0
 
     def takes(self, reason: Reason, source_id: str) -> bool:
         """Whether there is room for one more of this kind; counts it as dropped if not.
 
+        `source_id`: empty for all that are unknown.
+
         Asked first, because describing a refusal is work that a flood should not cause.
         """
+        now = self._monotonic()
+        if now >= self._minute_ends:
+            self._alike.clear()
+            self._minute_ends = now + _MINUTE_S
         kind = (reason, source_id)
         if len(self._queue) >= MAX_QUEUED or self._alike[kind] >= MAX_ALIKE:
             self._metrics.rejections_dropped += 1
@@ -58,7 +74,6 @@ class RejectedLog:
         """Writes what is queued, on a thread; drops and counts it if the store cannot."""
         rows = list(self._queue)
         self._queue.clear()
-        self._alike.clear()
         if not rows:
             return
         try:

@@ -91,6 +91,16 @@ _OWN: Mapping[Reason, tuple[str, str]] = {
 }
 
 
+#: A stale request that the quarantine did not take; the store does not say which of the two it is.
+NOT_KEPT = Refusal(
+    reason=Reason.STALE,
+    detail="Signed right but too old, and not kept: the quarantine of this source holds the same "
+    "request already, or is full.",
+    hint="If it is full, nothing more of this source is held: look at what waits in its "
+    "quarantine, release what is right, or raise INKWIRE_QUARANTINE_ROWS.",
+)
+
+
 def own_refusal(reason: Reason, detail: str | None = None, hint: str | None = None) -> Refusal:
     """A refusal by the endpoint itself; `detail` and `hint` in place of the usual ones."""
     usual_detail, usual_hint = _OWN[reason]

@@ -62,7 +62,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Receipt:
-    """One stored receipt. Body and headers are opened apart (`Inbound.open_receipt`)."""
+    """One stored receipt. Query, headers and body are opened apart (`Inbound.open_receipt`)."""
 
     id: str
     source_id: str
@@ -72,7 +72,6 @@ class Receipt:
     remote: str
     method: str
     path: str
-    query: str
     body_size: int
     #: False for an exact duplicate (the first holds it) and after erasure.
     has_body: bool
@@ -91,6 +90,8 @@ class OpenedReceipt:
     """A receipt with its sealed parts opened."""
 
     receipt: Receipt
+    #: As it came; it may hold a token or a signature.
+    query: bytes = field(repr=False)
     headers: Headers
     #: None if it is not kept here: see `Receipt.has_body`.
     body: bytes | None = field(repr=False)

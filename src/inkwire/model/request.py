@@ -1,15 +1,15 @@
 """An HTTP request as it came in, and a reply or a signed request as it goes out."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 #: Header names as ASGI gives them: lower case, bytes; repeats kept, in order.
 Headers = tuple[tuple[bytes, bytes], ...]
 
-#: Headers that carry credentials: stored sealed, shown as «redacted».
-SECRET_HEADERS = frozenset(
-    {b"authorization", b"cookie", b"proxy-authorization", b"x-api-key", b"set-cookie"}
-)
+#: Headers that carry credentials, by what their names say. Signatures are none: they prove one
+#: body and open nothing, and a person needs to see them.
+_SECRET_HEADER = re.compile(rb"cookie|token|secret|auth|password|-key\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,12 +60,17 @@ class SignedRequest:
         )
 
 
+def is_secret_header(name: bytes) -> bool:
+    """Whether the header `name` carries credentials: stored sealed, shown as «redacted»."""
+    return _SECRET_HEADER.search(name) is not None
+
+
 def shown_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     """The headers for a person's eyes: text, with credentials redacted."""
     return [
         (
             name.decode("latin-1"),
-            "«redacted»" if name in SECRET_HEADERS else value.decode("latin-1"),
+            "«redacted»" if is_secret_header(name) else value.decode("latin-1"),
         )
         for name, value in headers
     ]

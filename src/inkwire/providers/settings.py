@@ -38,6 +38,25 @@ def check_settings(fields: Iterable[SettingField], given: Mapping[str, Any]) -> 
     return checked
 
 
+def complete_settings(
+    fields: Iterable[SettingField], stored: Mapping[str, Any]
+) -> tuple[Settings, tuple[str, ...]]:
+    """Stored settings made complete, and the keys among them that are no longer good.
+
+    An upgrade may add a setting, drop one or narrow its values: the default stands in, since a
+    source must not fall silent over it. Raises nothing.
+    """
+    known = {field.key: field for field in fields}
+    complete = {key: field.default for key, field in known.items()}
+    left_out = []
+    for key, value in stored.items():
+        try:
+            complete |= {key: check_settings([known[key]], {key: value})[key]}
+        except (KeyError, InvalidInput):
+            left_out.append(key)
+    return complete, tuple(left_out)
+
+
 class _Wrong:
     def __init__(self, text: str) -> None:
         self.text = text

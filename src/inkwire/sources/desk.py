@@ -103,7 +103,10 @@ class SourceDesk:
         return self._store.sources.get(source.id), generated
 
     def update(self, caller: Caller, source_id: str, change: SourceChange) -> Source:
-        """Changes the given fields. Raises InvalidInput naming every wrong one."""
+        """Changes the given fields. Raises InvalidInput naming every wrong one.
+
+        Raises Conflict if another process changed the source between our read and our write.
+        """
         if change.managed_by is not None:
             _only_the_file(caller)
         return self._update(caller, source_id, change, "source.update")
@@ -168,11 +171,13 @@ class SourceDesk:
             secret = next((item for item in source.secrets if item.id == secret_id), None)
             if secret is None:
                 raise NotFound(f"The source {source_id} has no secret {secret_id}.")
-            last = self._valid(source, secret.role) == [secret]
-            if last and self._described(source, secret.role).required:
+            others = (item for item in source.secrets if item.role == secret.role)
+            left = any(item != secret and item.expires_at is None for item in others)
+            if not left and self._described(source, secret.role).required:
                 raise Conflict(
-                    f"This is the last {secret.role} secret of {source_id}: without it every "
-                    "request is refused. Rotate it with an overlap of 0 seconds instead."
+                    f"This is the last {secret.role} secret of {source_id} that does not end by "
+                    "itself: without it every request is refused, at once or when the overlap "
+                    "ends. Rotate it with an overlap of 0 seconds instead."
                 )
             detail = {"role": secret.role, "secret": secret_id}
             audit = self._audit(caller, "source.remove_secret", source_id, **detail)
@@ -213,7 +218,7 @@ class SourceDesk:
                 return old
             new = replace(new, updated_at=self._clock.now())
             audit = self._audit(caller, action, source_id, changed=", ".join(changed))
-            self._store.sources.update(new, audit=audit)
+            self._store.sources.update(new, audit=audit, expected=old.updated_at)
             return new
 
     def _described(self, source: Source, role: str) -> SecretField:

@@ -115,7 +115,7 @@ class Inbound(Protocol):
         ...
 
     def open_receipt(self, receipt_id: str) -> OpenedReceipt:
-        """A receipt with headers and body. Raises NotFound, CipherError."""
+        """A receipt with query, headers and body. Raises NotFound, CipherError."""
         ...
 
     def release(self, receipt_id: str, *, at: datetime, audit: AuditEntry) -> Receipt:
@@ -145,8 +145,13 @@ class Sources(Protocol):
         """Adds a source with its secrets. Raises Conflict if the id is taken."""
         ...
 
-    def update(self, source: Source, *, audit: AuditEntry) -> None:
-        """Replaces everything but id, provider, created_at and secrets. Raises NotFound."""
+    def update(
+        self, source: Source, *, audit: AuditEntry, expected: datetime | None = None
+    ) -> None:
+        """Replaces everything but id, provider, created_at and secrets. Raises NotFound.
+
+        `expected`: the `updated_at` that was read; raises Conflict if it is another by now.
+        """
         ...
 
     def delete(self, source_id: str, *, audit: AuditEntry) -> None:
@@ -230,7 +235,9 @@ class Dispatch(Protocol):
 
         Events of paused sources, quarantined and filtered ones are not waiting. Several
         processes may call at once: no event is given to two of them (PostgreSQL: SKIP LOCKED; on
-        SQLite one worker runs). If `work` raises, all stay waiting. Returns how many were done.
+        SQLite one worker runs). If `work` raises, all stay waiting. An event whose receipt is
+        missing or does not open is noted as failed without `work`. A batch's bodies come to at
+        most 16 MiB, or are one. Returns how many were done.
         """
         ...
 

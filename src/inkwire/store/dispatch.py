@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from inkwire.clock import Clock
-from inkwire.errors import Conflict, NotFound
+from inkwire.errors import CipherError, Conflict, NotFound
 from inkwire.model.access import AuditEntry
 from inkwire.model.event import Event, EventState, Term, TermKind
+from inkwire.model.receipt import OpenedReceipt
 from inkwire.providers.payload import MAX_TERMS, fold
 from inkwire.store import rows, schema
 from inkwire.store.cipher import Cipher
@@ -18,9 +19,13 @@ from inkwire.store.intake import HANDED_ON, clean
 from inkwire.store.terms import TermRow, TermWriter
 
 MAX_TAKE = 100
+#: Bytes of bodies that a take opens at once, or one body that is larger by itself.
+MAX_TAKE_BYTES = 16 * 1024 * 1024
 MAX_BACKLOG = 10_000
 #: Candidates read for each event taken, so that several processes find unlocked ones.
 _SHARE = 4
+
+_GONE = "Its receipt is not in the store. Restore it from a backup, then dispatch it again."
 
 _events = schema.events
 
@@ -40,30 +45,38 @@ class SqlDispatch:
     ) -> int:
         """Gives waiting events to `work`, oldest first, and keeps what it returns.
 
-        PostgreSQL locks the events and holds its transaction open around `work`. SQLite must
-        not keep others from writing for so long: it reads, works, and then writes about the
-        events that still wait.
+        An event whose receipt does not open is noted as failed and holds up no other. PostgreSQL
+        locks the events and holds its transaction open around `work`. SQLite must not keep others
+        from writing for so long: it reads, works, and then writes about the events that still
+        wait.
         """
         limit = max(0, min(limit, MAX_TAKE))
         if self._database.locks_rows:
             with self._database.writing() as conn:
-                return self._keep(conn, _done(work, self._waiting(conn, limit)))
+                waiting, failed = self._waiting(conn, limit)
+                return self._keep(conn, failed + _done(work, waiting))
         with self._database.reading() as conn:
-            waiting = self._waiting(conn, limit)
-        done = _done(work, waiting)
+            waiting, failed = self._waiting(conn, limit)
+        done = failed + _done(work, waiting)
         if not done:
             return 0
         with self._database.writing() as conn:
             return self._keep(conn, done)
 
     def again(self, event_id: str, *, audit: AuditEntry) -> None:
-        """Puts an event back to waiting. Raises NotFound, Conflict if it may not be dispatched."""
+        """Puts an event back to waiting; of duplicates only conflicts, which hold another body.
+
+        Raises NotFound, Conflict if it may not be dispatched.
+        """
         with self._database.writing() as conn:
             changed = conn.execute(
                 _events.update()
                 .where(
                     _events.c.id == event_id,
-                    _events.c.state.in_([state.value for state in HANDED_ON]),
+                    sa.or_(
+                        _events.c.state.in_([state.value for state in HANDED_ON]),
+                        sa.and_(_events.c.state == EventState.DUPLICATE.value, _events.c.conflict),
+                    ),
                 )
                 .values(dispatched_at=None, dispatch_error=None)
             )
@@ -83,34 +96,46 @@ class SqlDispatch:
         if state is None:
             raise NotFound(f"There is no event {event_id}.")
         kind = EventState(state).value.replace("_", " ")
-        raise Conflict(f"Event {event_id} is {kind}; only new events are dispatched.")
+        raise Conflict(f"Event {event_id} is {kind}; only new events and conflicts are dispatched.")
 
-    def _waiting(self, conn: sa.Connection, limit: int) -> list[Undispatched]:
+    def _waiting(
+        self, conn: sa.Connection, limit: int
+    ) -> tuple[list[Undispatched], list[tuple[Event, Dispatched]]]:
+        """Waiting events, opened; and those that do not open, with a sentence that says why."""
         share = _SHARE if self._database.locks_rows else 1
         ids = self._database.keep_waiting(conn, _candidates(conn, limit * share), limit)
         if not ids:
-            return []
+            return [], []
         found = conn.execute(
             sa.select(*rows.EVENT_FIELDS)
             .where(one_of(conn, _events.c.id, ids))
             .order_by(_events.c.id)
         )
-        events = [rows.event(row) for row in found]
-        wanted = {event.receipt_id for event in events}
-        receipts = {
-            row.id: open_row(row, self._cipher)
-            for row in conn.execute(
-                opened_fields().where(one_of(conn, schema.receipts.c.id, wanted))
-            )
-        }
-        return [
-            Undispatched(
-                event=event,
-                opened=receipts[event.receipt_id][0],
-                canonical=receipts[event.receipt_id][1],
-            )
-            for event in events
-        ]
+        events = _bounded(conn, [rows.event(row) for row in found])
+        receipts = self._open(conn, {event.receipt_id for event in events})
+        waiting, failed = [], []
+        for event in events:
+            opened = receipts.get(event.receipt_id, _GONE)
+            if isinstance(opened, str):
+                failed.append((event, Dispatched(event_id=event.id, error=opened)))
+            else:
+                receipt, canonical = opened
+                waiting.append(Undispatched(event=event, opened=receipt, canonical=canonical))
+        return waiting, failed
+
+    def _open(
+        self, conn: sa.Connection, ids: set[str]
+    ) -> dict[str, tuple[OpenedReceipt, bytes | None] | str]:
+        """Receipts with their canonical text, or why one does not open; by id, if it is there."""
+        opened: dict[str, tuple[OpenedReceipt, bytes | None] | str] = {}
+        for row in conn.execute(opened_fields().where(one_of(conn, schema.receipts.c.id, ids))):
+            try:
+                opened[row.id] = open_row(row, self._cipher)
+            except CipherError as error:
+                opened[row.id] = (
+                    f"Its receipt {row.id} does not open. {error.message} Then dispatch it again."
+                )
+        return opened
 
     def _keep(self, conn: sa.Connection, done: Sequence[tuple[Event, Dispatched]]) -> int:
         """Notes what was found for the events that still wait; returns how many those were."""
@@ -155,6 +180,24 @@ def _done(
         return []
     events = {item.event.id: item.event for item in waiting}
     return [(events[found.event_id], found) for found in work(waiting) if found.event_id in events]
+
+
+def _bounded(conn: sa.Connection, events: Sequence[Event]) -> list[Event]:
+    """The first events whose bodies come to MAX_TAKE_BYTES, at least one."""
+    table = schema.receipts
+    wanted = {event.receipt_id for event in events}
+    found = conn.execute(
+        sa.select(table.c.id, table.c.body_size).where(one_of(conn, table.c.id, wanted))
+    )
+    sizes = {row.id: row.body_size for row in found}
+    taken: list[Event] = []
+    total = 0
+    for event in events:
+        total += sizes.pop(event.receipt_id, 0)  # the events of one body share it
+        if taken and total > MAX_TAKE_BYTES:
+            break
+        taken.append(event)
+    return taken
 
 
 def _term_rows(event: Event, terms: Sequence[Term]) -> list[TermRow]:

@@ -28,7 +28,7 @@ from inkwire.store.intake import (
     MAX_NAME,
     Sealed,
     clean,
-    decode_headers,
+    decode_head,
     seal,
     waits,
 )
@@ -94,7 +94,7 @@ class SqlInbound:
         return outcomes
 
     def open_receipt(self, receipt_id: str) -> OpenedReceipt:
-        """A receipt with headers and body. Raises NotFound, CipherError."""
+        """A receipt with query, headers and body. Raises NotFound, CipherError."""
         with self._database.reading() as conn:
             row = conn.execute(
                 opened_fields().where(schema.receipts.c.id == receipt_id)
@@ -188,9 +188,11 @@ def open_row(row: rows.Row, cipher: Cipher) -> tuple[OpenedReceipt, bytes | None
     def part(name: str, value: bytes | None) -> bytes | None:
         return None if value is None else key.open(value, place("receipts", row.id, name))
 
+    query, headers = decode_head(key.open(row.headers, place("receipts", row.id, "headers")))
     opened = OpenedReceipt(
         receipt=rows.receipt(row),
-        headers=decode_headers(key.open(row.headers, place("receipts", row.id, "headers"))),
+        query=query,
+        headers=headers,
         body=part("body", row.body),
     )
     return opened, part("canonical", row.canonical)

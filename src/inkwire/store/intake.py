@@ -27,7 +27,6 @@ RECEIPT_COLUMNS = (
     "remote",
     "method",
     "path",
-    "query",
     "body_size",
     "body_hash",
     "secret_id",
@@ -66,8 +65,8 @@ _OVERHEAD = 512
 MAX_TEXT = 2048
 MAX_NAME = 300
 
-_encode_headers = msgspec.msgpack.Encoder().encode
-_headers_decoder = msgspec.msgpack.Decoder(Headers)
+_encode = msgspec.msgpack.Encoder().encode
+_head_decoder = msgspec.msgpack.Decoder(tuple[bytes, Headers])
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
@@ -77,10 +76,10 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "?")[:limit]
 
 
-def decode_headers(value: bytes) -> Headers:
-    """Headers as they were sealed."""
-    headers: Headers = _headers_decoder.decode(value)
-    return headers
+def decode_head(value: bytes) -> tuple[bytes, Headers]:
+    """Query and headers, which are sealed as one: a query may hold a token too."""
+    head: tuple[bytes, Headers] = _head_decoder.decode(value)
+    return head
 
 
 @dataclass(slots=True)
@@ -132,19 +131,25 @@ def seal(intake: Intake, cipher: Cipher, hashes: HubHash) -> Sealed:
         candidates,
         None
         if intake.quarantine is None
-        else hashes.quarantined(intake.source_id, body_hash, signed_us),
+        else hashes.quarantined(intake.source_id, _proven(intake, body_hash, hashes), signed_us),
     )
 
 
+def _proven(intake: Intake, body_hash: bytes, hashes: HubHash) -> bytes:
+    """The hash of what the signature covers: it holds for every spelling of that text."""
+    canonical = intake.proof.canonical
+    return body_hash if canonical is None else hashes.body(canonical)
+
+
 def _seal_parts(intake: Intake, cipher: Cipher) -> tuple[bytes, bytes, bytes, bytes | None]:
-    """Wrapped data key, and headers, body and canonical text sealed under it."""
+    """Wrapped data key, and query with headers, body and canonical text sealed under it."""
     drawn = os.urandom(KEY + 4 * NONCE)
     row = f"receipts\x00{intake.receipt_id}\x00"
     key = DataKey(drawn[:KEY])
     canonical = intake.proof.canonical
     return (
         cipher.wrap_with(drawn[32:44], drawn[:KEY], f"{row}data_key".encode()),
-        key.seal(drawn[44:56], _encode_headers(intake.headers), f"{row}headers".encode()),
+        key.seal(drawn[44:56], _encode((intake.query, intake.headers)), f"{row}headers".encode()),
         key.seal(drawn[56:68], intake.body, f"{row}body".encode()),
         None
         if canonical is None
@@ -166,7 +171,6 @@ def _request_columns(
         clean(intake.remote, MAX_NAME),
         clean(intake.method, MAX_NAME),
         clean(intake.path),
-        clean(intake.query.decode("utf-8", "replace")),
         len(intake.body),
         body_hash,
         clean(proof.secret_id, MAX_NAME),

@@ -40,13 +40,16 @@ class LiveCounters:
         return self._counters
 
     async def run(self, store: Store) -> None:
-        """Follows the store until cancelled; a failing store is asked again after a pause."""
+        """Follows the store until cancelled; whatever fails is tried again after a pause."""
         while True:
             try:
                 async for counters in store.watch():
                     self._tell(counters)
             except StoreError as error:
                 log.warning("live.store_failed", error=error.message, retry_s=self._retry_s)
+            except Exception:
+                # Without this task no change of a source would ever take effect in this process.
+                log.exception("live.failed", retry_s=self._retry_s)
             await asyncio.sleep(self._retry_s)
 
     def close(self) -> None:

@@ -48,7 +48,6 @@ def receipt(row: Row) -> Receipt:
         remote=row.remote,
         method=row.method,
         path=row.path,
-        query=row.query,
         body_size=row.body_size,
         has_body=bool(row.has_body),
         body_hash=row.body_hash.hex(),

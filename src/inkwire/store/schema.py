@@ -140,8 +140,9 @@ source_secrets = sa.Table(
     _need("sealed", sa.LargeBinary()),
 )
 
-#: One accepted request. `data_key` is wrapped by the master key; `headers`, `body` and
-#: `canonical` are sealed under it. Short columns stand first: a list never reads a body's pages.
+#: One accepted request. `data_key` is wrapped by the master key; `headers` (with the query),
+#: `body` and `canonical` are sealed under it. Short columns stand first: a list never reads a
+#: body's pages.
 receipts = sa.Table(
     "receipts",
     metadata,
@@ -153,7 +154,6 @@ receipts = sa.Table(
     _need("remote"),
     _need("method"),
     _need("path"),
-    _need("query"),
     _need("body_size", sa.BigInteger()),
     _need("body_hash", sa.LargeBinary()),
     _need("secret_id"),

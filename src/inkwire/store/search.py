@@ -36,9 +36,10 @@ def search(conn: sa.Connection, query: EventQuery, idtime: IdTime) -> list[Event
     text = fold(query.text) if query.text else ""
     of_terms = _bounds(query, idtime, _terms.c.event_id)
     if text:
-        by_id = sa.or_(_events.c.id == text, _events.c.receipt_id == text)
+        if named := _of_id(conn, text):
+            return _filtered(conn, iter(named), where, limit)
         term = [_terms.c.value >= text, _terms.c.value < after_prefix(text), *of_terms]
-        return _walk(conn, [by_id, *where], limit) or _of_term(conn, query, term, where, limit)
+        return _of_term(conn, query, term, where, limit)
     if query.entity_key is not None:
         term = [_terms.c.value == fold(query.entity_key), *of_terms]
         return _of_term(conn, query, term, where, limit)
@@ -82,6 +83,14 @@ def _walk(conn: sa.Connection, where: Sequence[Condition], limit: int) -> list[E
         sa.select(*rows.EVENT_FIELDS).where(*where).order_by(_events.c.id.desc()).limit(limit)
     )
     return [rows.event(row) for row in found]
+
+
+def _of_id(conn: sa.Connection, text: str) -> Sequence[str]:
+    """The text as a whole event id or receipt id: asked alone, so that each is one look-up."""
+    named = sa.or_(_events.c.id == text, _events.c.receipt_id == text)
+    return conn.scalars(
+        sa.select(_events.c.id).where(named).order_by(_events.c.id.desc()).limit(MAX_PAGE)
+    ).all()
 
 
 def _of_term(

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+import structlog
 
-from inkwire.errors import Conflict, NotFound
+from inkwire.errors import CipherError, Conflict, NotFound
 from inkwire.model.access import AuditEntry
 from inkwire.model.source import COUNTED, Secret, SecretInfo, Source, SourceActivity
 from inkwire.store import rows, schema
@@ -15,6 +16,8 @@ from inkwire.store.contract import CONFIG, NewSecret
 from inkwire.store.database import Database
 from inkwire.store.faults import Violated
 from inkwire.store.idtime import IdTime
+
+log = structlog.get_logger()
 
 _DAY = timedelta(hours=24)
 _sources = schema.sources
@@ -62,14 +65,21 @@ class SqlSources:
         except Violated:
             raise Conflict(f"There is a source {source.id} already; choose another id.") from None
 
-    def update(self, source: Source, *, audit: AuditEntry) -> None:
-        """Replaces everything but id, provider, created_at and secrets. Raises NotFound."""
+    def update(
+        self, source: Source, *, audit: AuditEntry, expected: datetime | None = None
+    ) -> None:
+        """Replaces everything but id, provider, created_at and secrets. Raises NotFound, Conflict.
+
+        `expected`: the `updated_at` that was read; raises Conflict if it is another by now.
+        """
+        here = _sources.c.id == source.id
+        unchanged = here if expected is None else here & (_sources.c.updated_at == expected)
         with self._database.writing() as conn:
-            changed = conn.execute(
-                _sources.update().where(_sources.c.id == source.id).values(_changeable(source))
-            )
+            changed = conn.execute(_sources.update().where(unchanged).values(_changeable(source)))
             if changed.rowcount == 0:
-                raise _missing(source.id)
+                if conn.scalar(sa.select(_sources.c.id).where(here)) is None:
+                    raise _missing(source.id)
+                raise Conflict(f"The source {source.id} was changed meanwhile; read it again.")
             rows.add_audit(conn, audit)
             self._database.bump(conn, CONFIG)
 
@@ -131,7 +141,10 @@ class SqlSources:
             self._database.bump(conn, CONFIG)
 
     def open_secrets(self, now: datetime) -> Mapping[str, tuple[Secret, ...]]:
-        """Every secret still valid at `now`, opened, newest first, by source id."""
+        """Every secret still valid at `now`, opened, newest first, by source id.
+
+        One that does not open is left out with a warning: it stops its own source only.
+        """
         with self._database.reading() as conn:
             found = conn.execute(
                 sa.select(_secrets)
@@ -140,7 +153,16 @@ class SqlSources:
             ).all()
         opened: dict[str, list[Secret]] = defaultdict(list)
         for row in found:
-            value = self._cipher.unwrap(row.sealed, secret_place(row.source_id, row.id))
+            try:
+                value = self._cipher.unwrap(row.sealed, secret_place(row.source_id, row.id))
+            except CipherError as error:
+                log.warning(
+                    "sources.secret_does_not_open",
+                    source=row.source_id,
+                    id=row.id,
+                    error=error.message,
+                )
+                continue
             opened[row.source_id].append(
                 Secret(id=row.id, role=row.role, value=value, expires_at=row.expires_at)
             )

@@ -21,7 +21,7 @@ from inkwire.errors import Unparsable
 
 #: Larger bodies, in bytes, are refused: no known BoloSign body comes near.
 MAX_BYTES = 1 << 20
-#: So are texts of more tokens (strings, numbers, literals, punctuation): 20 to 50 ms of work.
+#: So are texts of more tokens (strings, numbers, literals, punctuation): 20 to 60 ms of work.
 MAX_TOKENS = 20_000
 #: And deeper nesting. Node 24 overflows its stack, and so refuses, at about 4,450, or earlier.
 MAX_DEPTH = 4_400
@@ -56,13 +56,14 @@ Node = str | list["Node"] | dict[str, "Node"]
 _State = Callable[[str], "_State"]
 
 
-def stringify(body: bytes) -> bytes:
+def stringify(body: bytes, *, most_bytes: int = MAX_BYTES, most_tokens: int = MAX_TOKENS) -> bytes:
     """What Node's `JSON.stringify(JSON.parse(body))` gives, in UTF-8.
 
     Raises Unparsable where Node throws, for what is not UTF-8 (Node would read U+FFFD there, and
-    so something else than was sent), and beyond the bounds of this module.
+    so something else than was sent), and beyond the bounds: a caller whose sender is not proven
+    yet sets tighter ones.
     """
-    return _write(_read(body))
+    return _write(_read(body, most_bytes, most_tokens))
 
 
 def stringify_elements(body: bytes) -> list[bytes]:
@@ -105,14 +106,14 @@ def _numbers_alike(value: Any) -> bool:
     return True
 
 
-def _read(body: bytes) -> Node:
-    if len(body) > MAX_BYTES:
-        raise Unparsable(f"The body is over {MAX_BYTES} bytes: too large to re-serialise.")
+def _read(body: bytes, most_bytes: int = MAX_BYTES, most_tokens: int = MAX_TOKENS) -> Node:
+    if len(body) > most_bytes:
+        raise Unparsable(f"The body is over {most_bytes} bytes: too large to re-serialise.")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise Unparsable("The body is not UTF-8.") from None
-    return _Reader().read(_TOKEN.finditer(text.strip(_BLANKS)))
+    return _Reader().read(_TOKEN.finditer(text.strip(_BLANKS)), most_tokens)
 
 
 class _Reader:
@@ -125,13 +126,13 @@ class _Reader:
         #: The containers around `_here`, and the name that each gives to what is inside.
         self._outer: list[tuple[list[Node] | dict[str, Node], str]] = []
 
-    def read(self, matches: Iterable[re.Match[str]]) -> Node:
+    def read(self, matches: Iterable[re.Match[str]], most_tokens: int) -> Node:
         """The tree of a whole text. Raises Unparsable."""
         state: _State = self._value
         for count, match in enumerate(matches):
-            if count >= MAX_TOKENS:
+            if count >= most_tokens:
                 raise Unparsable(
-                    f"The body has over {MAX_TOKENS} tokens: too many to re-serialise."
+                    f"The body has over {most_tokens} tokens: too many to re-serialise."
                 )
             state = state(match[1])
         if self._outer or not self._root:

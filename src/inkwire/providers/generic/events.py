@@ -1,6 +1,8 @@
 """Finds in any sender's requests what the settings name: type, id, thing and time. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -36,9 +38,11 @@ def events_of(request: InboundRequest, body: bytes, settings: Settings) -> tuple
     """One event, or one for each element of a list; at least one. Raises Unparsable."""
     elements = _elements(body, settings)
     numbered = len(elements) > 1
-    return tuple(
-        _event(request, element, settings, str(position) if numbered else "")
-        for position, element in enumerate(elements)
+    return _apart(
+        [
+            _event(request, element, settings, str(position) if numbered else "")
+            for position, element in enumerate(elements)
+        ]
     )
 
 
@@ -104,11 +108,14 @@ def _event(request: InboundRequest, element: Any, settings: Settings, position: 
     header_ids = [one for header in _split(settings, "id_at")[0] if (one := _in(request, header))]
     if ids and ids == header_ids and position:
         ids = [*ids, position]  # the headers are the same for each element of a list
+    kind = DedupeKind(str(settings["dedupe"]))
+    if kind is DedupeKind.HARD and not _all_there(request, element, settings):
+        ids = []  # what is left of the id may be the same for every event (Shopify's topic)
     moments = (parse_moment(text) for text in found("time_at"))
     return ParsedEvent(
         type=event_type(PROVIDER, name),
         dedupe_key="\n".join(ids).encode() if ids else _content(name, element),
-        dedupe_kind=DedupeKind(str(settings["dedupe"])) if ids else DedupeKind.DERIVED,
+        dedupe_kind=kind if ids else DedupeKind.DERIVED,
         entity_key=entity_key(PROVIDER, str(settings["entity_kind"]), next(iter(things), None)),
         occurred_at=next(moments, None),
         test=bool(settings["mark_as_test"]),
@@ -116,6 +123,27 @@ def _event(request: InboundRequest, element: Any, settings: Settings, position: 
         header_terms=tuple(Term(kind=TermKind.ID, value=one) for one in header_ids),
         payload=element,
     )
+
+
+def _all_there(request: InboundRequest, element: Any, settings: Settings) -> bool:
+    places = str(settings["id_at"]).split()
+    return len(_found(request, element, places)) == len(places)
+
+
+def _apart(events: list[ParsedEvent]) -> tuple[ParsedEvent, ...]:
+    """Events of one body that share a hard key and differ are told apart by their content."""
+    alike: defaultdict[bytes, list[int]] = defaultdict(list)
+    for position, event in enumerate(events):
+        if event.dedupe_kind is DedupeKind.HARD:
+            alike[event.dedupe_key].append(position)
+    for positions in alike.values():
+        if len(positions) == 1:
+            continue
+        contents = [_content(events[at].type, events[at].payload) for at in positions]
+        if len(set(contents)) > 1:
+            for at, content in zip(positions, contents, strict=True):
+                events[at] = replace(events[at], dedupe_key=content, dedupe_kind=DedupeKind.DERIVED)
+    return tuple(events)
 
 
 def _content(name: str, element: Any) -> bytes:

@@ -26,6 +26,8 @@ _LENGTH = 32
 #: Most parts of a signature's value, and most numbered headers, that are looked at.
 _MAX_PARTS = 64
 _ANY_NUMBER = "*"
+#: Longest query in bytes, and most parameters, that are looked at: anybody can send one.
+MAX_QUERY, MAX_PARAMETERS = 4096, 64
 
 
 def parts_of(request: InboundRequest, settings: Settings) -> list[bytes] | Refused:
@@ -133,6 +135,11 @@ def _value(request: InboundRequest, where: str, name: str) -> bytes | Refused:
     """The one value of a header or of a parameter of the URL."""
     if where == "header":
         return one_header(request, _header_name(name))
+    if len(request.query) > MAX_QUERY or request.query.count(b"&") >= MAX_PARAMETERS:
+        return Refused(
+            reason=Reason.MALFORMED,
+            detail=f"The URL has over {MAX_QUERY} bytes or {MAX_PARAMETERS} parameters.",
+        )
     wanted = name.encode()
     pairs = [pair.partition(b"=") for pair in request.query.split(b"&")]
     # A plus stays a plus, unlike in forms: base64 has it.

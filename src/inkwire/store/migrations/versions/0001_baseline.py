@@ -95,7 +95,6 @@ def _receipts() -> None:
         _need("remote"),
         _need("method"),
         _need("path"),
-        _need("query"),
         _need("body_size", sa.BigInteger()),
         _need("body_hash", BYTES),
         _need("secret_id"),
