@@ -33,7 +33,6 @@ def doctor(
     from inkwire.cli.checks import examined
 
     logs_to_stderr()
-
     found = []
     for finding in examined(settings, offline=offline):
         found.append(finding)

@@ -143,7 +143,8 @@ READING = (
         key="dedupe",
         label="The id is",
         help="«hard»: the sender never uses it for another event, and a repeat is dropped for "
-        "good; where one of its places is empty, the content counts instead. «derived»: a repeat within 48 hours is a probable one.",
+        "good; where one of its places is empty, the content counts instead. "
+        "«derived»: a repeat within 48 hours is a probable one.",
         kind=SettingKind.CHOICE,
         default="derived",
         choices=("derived", "hard"),
