@@ -11,6 +11,7 @@ run. `others` is the share of the machine that processes outside the benchmark u
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import sys
 
@@ -113,11 +114,14 @@ def main():
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be repeated")
     parser.add_argument("--store", choices=STORES, action="append", help="one store")
+    parser.add_argument("--core", help="core to keep the server on; else it may use them all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of each round")
     parser.add_argument("--events", type=int, default=1_000_000, help="for growth")
     parser.add_argument("--quick", action="store_true", help="one round of 2 s, 20,000 events")
     options = parser.parse_args()
+    if options.core:
+        os.environ["BENCH_SERVER_CORE"] = options.core
     options.stores = options.store or list(STORES)
     if options.quick:
         options.rounds, options.seconds, options.events = 1, 2, 20_000

