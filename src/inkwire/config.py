@@ -92,6 +92,36 @@ class Settings(BaseSettings):
         "127.0.0.1",
         description="Addresses (comma-separated) whose X-Forwarded-* headers are believed.",
     )
+    outbound_allow: str = Field(
+        "",
+        description="Networks (CIDR, comma-separated) that webhooks may reach although they are "
+        "private, e.g. `10.20.0.0/16`.",
+    )
+    outbound_proxy: str | None = Field(
+        None,
+        description="HTTP proxy that all webhooks go through, `http://host:port`; it resolves "
+        "names, and must refuse private addresses itself.",
+    )
+    outbound_ca_file: Path | None = Field(
+        None, description="Further certificate authorities that endpoints may use (PEM)."
+    )
+    deliveries_in_flight: Annotated[int, Field(ge=1, le=2000)] = Field(
+        200, description="Webhook requests that a worker sends at the same time."
+    )
+    webhooks_per_application: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        100, description="Webhooks that one application may have."
+    )
+    api_burst: Annotated[int, Field(ge=1)] = Field(
+        30, description="Requests that an application may make at once (BoxC's bucket)."
+    )
+    api_per_second: Annotated[float, Field(gt=0)] = Field(
+        2, description="Requests a second that an application may go on making."
+    )
+    clock_file: Path | None = Field(
+        None,
+        description="For demos and tests only: a file with the seconds that this hub's clock is "
+        "ahead of the machine's (negative: behind), and a line break.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged."
     )

@@ -9,6 +9,7 @@
     ├── Conflict                 the object is not in a state that allows this
     ├── RateLimited              too many tries; says when to come back
     ├── Unparsable               a proven body that its provider cannot read
+    ├── AddressRefused           the guard does not let a request go to that address
     └── StoreError               the store could not do it
         ├── StoreBusy            locked or over its backlog: try again, nothing was kept
         ├── StoreFull            no room on the disk: nothing was kept
@@ -29,7 +30,7 @@ class InkwireError(Exception):
     #: HTTP status that the API answers with; a CLI call ends with exit code 1 (2 for input).
     status: ClassVar[int] = 500
     #: Stable name of the kind, used in problem+json (`type`) and in logs.
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
 
     def __init__(self, message: str | None = None) -> None:
         """`message`: a sentence for a person; the class's docstring if none is given."""
@@ -65,6 +66,11 @@ class Unauthenticated(InkwireError):
     status = 401
     code = "unauthenticated"
 
+    def __init__(self, message: str | None = None, *, code: str = "unauthenticated") -> None:
+        """`code`: a narrower name of why, for programs."""
+        self.code = code
+        super().__init__(message)
+
 
 class Forbidden(InkwireError):
     """Your role or API key does not allow this; ask an administrator for the scope."""
@@ -86,6 +92,11 @@ class Conflict(InkwireError):
     status = 409
     code = "conflict"
 
+    def __init__(self, message: str | None = None, *, code: str = "conflict") -> None:
+        """`code`: a narrower name of the conflict, for programs."""
+        self.code = code
+        super().__init__(message)
+
 
 class RateLimited(InkwireError):
     """Too many tries; wait a while and try again."""
@@ -104,6 +115,13 @@ class Unparsable(InkwireError):
 
     status = 400
     code = "unparsable"
+
+
+class AddressRefused(InkwireError):
+    """Webhooks do not reach that address; register a public one, or ask the operator."""
+
+    status = 422
+    code = "address_refused"
 
 
 class StoreError(InkwireError):

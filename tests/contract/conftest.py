@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 pytest.register_assert_rewrite(
-    "contract.provider_checks", "contract.provider_kit", "contract.store_kit"
+    "contract.outbox_kit",
+    "contract.provider_checks",
+    "contract.provider_kit",
+    "contract.store_kit",
+    "contract.subscribers_kit",
 )
 
 from contract.store_kit import Hub, PostgresMaker, SqliteMaker  # noqa: E402

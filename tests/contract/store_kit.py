@@ -17,11 +17,14 @@ from inkwire.errors import StoreError
 from inkwire.ids import SortableIds
 from inkwire.model.access import AuditEntry
 from inkwire.model.event import DedupeKind, EventState, ParsedEvent, Term, TermKind
+from inkwire.model.message import TextHeaders
 from inkwire.model.receipt import Intake, IntakeEvent, Stored
 from inkwire.model.source import Source
 from inkwire.model.verdict import Accepted, Reason
+from inkwire.model.webhook import Application, ProfileName, Webhook
 from inkwire.store.contract import Dispatched, EventQuery, NewSecret, Store, Undispatched
 from inkwire.store.open import migrate, open_store
+from inkwire.store.sending import NewKey
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -166,6 +169,53 @@ class Hub:
             id=self.ids.new("sec"), role=role, value=value, created_at=self.clock.now()
         )
 
+    def add_application(self, name: str = "Shop", **fields: Any) -> Application:
+        values: dict[str, Any] = {
+            "id": self.ids.new("app"),
+            "name": name,
+            "created_at": self.clock.now(),
+            "updated_at": self.clock.now(),
+            **fields,
+        }
+        application = Application(**values)
+        self.store.subscribers.add_application(application, audit=self.audit())
+        return application
+
+    def new_key(self, value: bytes = b"k" * 24) -> NewKey:
+        return NewKey(id=self.ids.new("whk"), value=value, created_at=self.clock.now())
+
+    def webhook(self, application_id: str, **fields: Any) -> Webhook:
+        """A webhook that is not kept yet."""
+        values: dict[str, Any] = {
+            "id": 0,
+            "application_id": application_id,
+            "topic": "order.created",
+            "address": "https://hooks.example.com/in",
+            "profile": ProfileName.STANDARD,
+            "state_changed_at": self.clock.now(),
+            "created_at": self.clock.now(),
+            "updated_at": self.clock.now(),
+            **fields,
+        }
+        return Webhook(**values)
+
+    def add_webhook(
+        self,
+        application_id: str,
+        *,
+        key: NewKey | None = None,
+        headers: TextHeaders = (),
+        most: int = 100,
+        **fields: Any,
+    ) -> Webhook:
+        return self.store.subscribers.add_webhook(
+            self.webhook(application_id, **fields),
+            key=key or self.new_key(),
+            headers=headers,
+            most=most,
+            audit=self.audit("webhook.add"),
+        )
+
     def dispatch(
         self,
         limit: int = 100,
@@ -208,6 +258,16 @@ class Hub:
                 with conn.cursor().copy(f"COPY {table} TO STDOUT (FORMAT BINARY)") as copy:
                     dump += b"".join(bytes(part) for part in copy)
         return dump
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What a query finds behind the store's back."""
+        if self.settings.database_url is None:
+            with sqlite3.connect(self.settings.data_dir / "inkwire.db") as conn:
+                found = conn.execute(statement.replace("%s", "?"), values).fetchall()
+            conn.close()
+            return found
+        with psycopg.connect(self.settings.database_url.get_secret_value()) as conn:
+            return conn.execute(statement, values or None).fetchall()
 
     def sql(self, statement: str, *values: Any) -> None:
         """Runs a statement behind the store's back, by its own connection."""

@@ -20,6 +20,7 @@ from inkwire.model.source import Source
 from inkwire.store import schema
 from inkwire.store.contract import EventQuery, RejectionQuery
 from inkwire.store.open import SqlStore, migrate, open_store
+from inkwire.store.sending import WebhookQuery
 from inkwire.store.terms import having
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -146,3 +147,23 @@ def test_the_rejected_log_walks_an_index(store: SqlStore, plans: Plans):
         found = plans(lambda query=query: store.events.rejections(RejectionQuery(**query)))
         assert any(index in plan for plan in found), found
         assert not [plan for plan in found if "TEMP B-TREE" in plan], found
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ({}, "sqlite_autoindex_webhooks|SCAN webhooks"),
+        ({"after": 9}, "sqlite_autoindex_webhooks"),
+        ({"application_id": "app_1"}, "ix_webhooks_application"),
+        ({"application_id": "app_1", "after": 9, "ascending": True}, "ix_webhooks_application"),
+    ],
+    ids=str,
+)
+def test_webhooks_are_listed_along_one_index(
+    store: SqlStore, plans: Plans, query: dict, index: str
+):
+    """A page of an application's webhooks costs the same however many there are."""
+    found = plans(lambda: store.subscribers.webhooks(WebhookQuery(**query)))
+    found = [plan for plan in found if "webhooks" in plan]
+    assert any(name in plan for plan in found for name in index.split("|")), found
+    assert not [plan for plan in found if "TEMP B-TREE" in plan], found

@@ -18,6 +18,16 @@ class Scope(StrEnum):
     EVENTS_BODY = "events:body"
     #: Release from quarantine, dispatch again.
     EVENTS_WRITE = "events:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
+    #: The log of messages, deliveries and attempts.
+    MESSAGES_READ = "messages:read"
+    #: Payloads, and what endpoints answered: personal data.
+    MESSAGES_BODY = "messages:body"
+    #: Publish, test, resend, recover.
+    MESSAGES_WRITE = "messages:write"
+    #: Applications, topics, grants, portal links.
+    APPLICATIONS = "applications"
     #: Users, API keys, the audit log.
     ACCESS = "access"
 
@@ -30,13 +40,26 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+_VIEWER = frozenset(
+    {Scope.SOURCES_READ, Scope.EVENTS_READ, Scope.WEBHOOKS_READ, Scope.MESSAGES_READ}
+)
 ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
-    Role.VIEWER: frozenset({Scope.SOURCES_READ, Scope.EVENTS_READ}),
-    Role.OPERATOR: frozenset(
-        {Scope.SOURCES_READ, Scope.EVENTS_READ, Scope.EVENTS_BODY, Scope.EVENTS_WRITE}
-    ),
+    Role.VIEWER: _VIEWER,
+    Role.OPERATOR: _VIEWER
+    | {Scope.EVENTS_BODY, Scope.EVENTS_WRITE}
+    | {Scope.WEBHOOKS_WRITE, Scope.MESSAGES_BODY, Scope.MESSAGES_WRITE},
     Role.ADMIN: frozenset(Scope),
 }
+#: What the key of an application may hold: it reaches that application's own things only.
+APPLICATION_SCOPES = frozenset(
+    {
+        Scope.WEBHOOKS_READ,
+        Scope.WEBHOOKS_WRITE,
+        Scope.MESSAGES_READ,
+        Scope.MESSAGES_BODY,
+        Scope.MESSAGES_WRITE,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,15 +101,42 @@ class ApiKey:
     created_by: str
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    #: The application it speaks for; None: an operator's.
+    application_id: str | None = None
+
+
+class PortalTokenKind(StrEnum):
+    """What a token of the portal is for."""
+
+    #: Stands in a link's fragment; is swapped for a session once.
+    LINK = "link"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PortalToken:
+    """A token of one application's portal, kept only as a hash."""
+
+    token_hash: bytes = field(repr=False)
+    application_id: str
+    kind: PortalTokenKind
+    #: Of a session; must come back with every form.
+    csrf: str = field(default="", repr=False)
+    created_at: datetime
+    expires_at: datetime
+    #: Who made the link.
+    created_by: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
     """Who is calling: a signed-in user, an API key, the CLI's operator, or `inkwire.toml`."""
 
-    #: `user:NAME`, `key:ID`, `cli` or `file`.
+    #: `user:NAME`, `key:ID`, `portal:APPLICATION`, `cli` or `file`.
     actor: str
     scopes: frozenset[Scope]
+    #: The only application it reaches; None: all of them.
+    application_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller holds `scope`."""

@@ -1,4 +1,4 @@
-"""Users, sessions, API keys and the audit log."""
+"""Users, sessions, API keys, portal tokens and the audit log."""
 
 import threading
 from datetime import datetime, timedelta
@@ -6,8 +6,16 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from inkwire.errors import Conflict, NotFound
-from inkwire.model.access import ApiKey, AuditEntry, LoginSession, User
-from inkwire.store import rows, schema
+from inkwire.model.access import (
+    ApiKey,
+    AuditEntry,
+    LoginSession,
+    PortalToken,
+    PortalTokenKind,
+    User,
+)
+from inkwire.store import rows, schema, schema_sending
+from inkwire.store.applications import lock_application
 from inkwire.store.contract import MAX_PAGE
 from inkwire.store.database import Database
 from inkwire.store.faults import Violated
@@ -17,6 +25,7 @@ _users = schema.users
 _sessions = schema.login_sessions
 _keys = schema.api_keys
 _audit = schema.audit_log
+_tokens = schema_sending.portal_tokens
 
 
 class SqlAccess:
@@ -107,8 +116,10 @@ class SqlAccess:
         return None if row is None else rows.api_key(row)
 
     def add_api_key(self, key: ApiKey, *, audit: AuditEntry) -> None:
-        """Keeps a key's hash."""
+        """Keeps a key's hash. Raises NotFound if the application it is for is gone."""
         with self._database.writing() as conn:
+            if key.application_id is not None:
+                lock_application(conn, key.application_id)
             conn.execute(
                 _keys.insert().values(
                     id=key.id,
@@ -120,6 +131,7 @@ class SqlAccess:
                     created_by=key.created_by,
                     last_used_at=key.last_used_at,
                     revoked_at=key.revoked_at,
+                    application_id=key.application_id,
                 )
             )
             rows.add_audit(conn, audit)
@@ -155,6 +167,48 @@ class SqlAccess:
                 .values(last_used_at=at)
             )
 
+    def add_portal_token(self, token: PortalToken, *, audit: AuditEntry | None = None) -> None:
+        """Keeps a token's hash, and forgets expired ones. Raises NotFound without application."""
+        with self._database.writing() as conn:
+            lock_application(conn, token.application_id)
+            conn.execute(_tokens.delete().where(_tokens.c.expires_at <= token.created_at))
+            conn.execute(
+                _tokens.insert().values(
+                    token_hash=token.token_hash,
+                    application_id=token.application_id,
+                    kind=token.kind.value,
+                    csrf=token.csrf,
+                    created_at=token.created_at,
+                    expires_at=token.expires_at,
+                    created_by=token.created_by,
+                )
+            )
+            if audit is not None:
+                rows.add_audit(conn, audit)
+
+    def take_portal_token(self, token_hash: bytes) -> PortalToken | None:
+        """A link's token, expired or not, which is gone afterwards: it opens one session."""
+        with self._database.writing() as conn:
+            row = conn.execute(
+                _tokens.delete()
+                .where(_token(token_hash, PortalTokenKind.LINK))
+                .returning(*_tokens.c)
+            ).one_or_none()
+        return None if row is None else rows.portal_token(row)
+
+    def portal_session(self, token_hash: bytes) -> PortalToken | None:
+        """A session's token, expired or not; None if there is none."""
+        with self._database.reading() as conn:
+            row = conn.execute(
+                sa.select(_tokens).where(_token(token_hash, PortalTokenKind.SESSION))
+            ).one_or_none()
+        return None if row is None else rows.portal_token(row)
+
+    def end_portal_session(self, token_hash: bytes) -> None:
+        """Forgets a session."""
+        with self._database.writing() as conn:
+            conn.execute(_tokens.delete().where(_token(token_hash, PortalTokenKind.SESSION)))
+
     def audit(self, *, before: str | None = None, limit: int = 50) -> list[AuditEntry]:
         """The audit log, newest first."""
         wanted = sa.select(_audit).order_by(_audit.c.id.desc()).limit(max(0, min(limit, MAX_PAGE)))
@@ -167,6 +221,10 @@ class SqlAccess:
         with self._database.reading() as conn:
             row = conn.execute(sa.select(_users).where(where)).one_or_none()
         return None if row is None else rows.user(row)
+
+
+def _token(token_hash: bytes, kind: PortalTokenKind) -> sa.ColumnElement[bool]:
+    return sa.and_(_tokens.c.token_hash == token_hash, _tokens.c.kind == kind.value)
 
 
 def _changeable(user: User) -> dict[str, object]:

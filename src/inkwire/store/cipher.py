@@ -102,6 +102,11 @@ class HubHash:
         head = f"quarantine\x00{source_id}\x00{signed_at}\x00"
         return hmac.digest(self._key, head.encode() + body_hash, "sha256")[:KEY_HASH]
 
+    def idempotency(self, scope: str, key: str) -> bytes:
+        """A publisher's idempotency key (32 bytes); its length keeps scope and key apart."""
+        head = f"idempotency\x00{len(scope)}\x00{scope}\x00"
+        return hmac.digest(self._key, (head + key).encode("utf-8", "surrogatepass"), "sha256")
+
 
 def _open(key: AESGCM, value: bytes, where: bytes) -> bytes:
     try:

@@ -12,15 +12,18 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from inkwire.errors import StoreError
-from inkwire.model.access import ApiKey, AuditEntry, LoginSession, User
+from inkwire.model.access import ApiKey, AuditEntry, LoginSession, PortalToken, User
 from inkwire.model.event import Event, EventState, Term
 from inkwire.model.receipt import Intake, OpenedReceipt, Receipt, Rejection, Stored
 from inkwire.model.source import Secret, Source, SourceActivity
 from inkwire.model.verdict import Reason
+from inkwire.store.sending import Jobs, NewMessage, Outbox, Subscribers
 
 #: Topics of the change counters. A commit that others must see bumps its topic's row.
 EVENT, CONFIG, DISPATCHED, REJECTED = "event", "config", "dispatched", "rejected"
-TOPICS = (EVENT, CONFIG, DISPATCHED, REJECTED)
+#: A message was kept, a delivery made or due, an attempt recorded, a job begun.
+MESSAGE, DELIVERY, ATTEMPT, JOB = "message", "delivery", "attempt", "job"
+TOPICS = (EVENT, CONFIG, DISPATCHED, REJECTED, MESSAGE, DELIVERY, ATTEMPT, JOB)
 
 MAX_PAGE = 200
 
@@ -83,6 +86,8 @@ class Dispatched:
     terms: tuple[Term, ...] = ()
     #: A sentence for a person if it could not be done; the event then counts as dispatched.
     error: str | None = None
+    #: What subscribers with a grant get of it; kept in the same transaction.
+    messages: tuple[NewMessage, ...] = ()
 
 
 class SealedIntake(Protocol):
@@ -294,7 +299,7 @@ class Access(Protocol):
         ...
 
     def add_api_key(self, key: ApiKey, *, audit: AuditEntry) -> None:
-        """Keeps a key's hash."""
+        """Keeps a key's hash. Raises NotFound if the application it is for is gone."""
         ...
 
     def revoke_api_key(self, key_id: str, *, at: datetime, audit: AuditEntry) -> None:
@@ -307,6 +312,22 @@ class Access(Protocol):
 
     def audit(self, *, before: str | None = None, limit: int = 50) -> list[AuditEntry]:
         """The audit log, newest first."""
+        ...
+
+    def add_portal_token(self, token: PortalToken, *, audit: AuditEntry | None = None) -> None:
+        """Keeps a token's hash, and forgets expired ones. Raises NotFound without application."""
+        ...
+
+    def take_portal_token(self, token_hash: bytes) -> PortalToken | None:
+        """A link's token, expired or not, which is gone afterwards: it opens one session."""
+        ...
+
+    def portal_session(self, token_hash: bytes) -> PortalToken | None:
+        """A session's token, expired or not; None if there is none."""
+        ...
+
+    def end_portal_session(self, token_hash: bytes) -> None:
+        """Forgets a session."""
         ...
 
 
@@ -335,6 +356,9 @@ class Store(Protocol):
     events: Events
     dispatch: Dispatch
     access: Access
+    subscribers: Subscribers
+    outbox: Outbox
+    jobs: Jobs
 
     def counters(self) -> Mapping[str, int]:
         """The change counters, by topic."""

@@ -25,6 +25,15 @@ def one_of(
     return column.in_(list(values))
 
 
+def one_of_numbers(
+    conn: sa.Connection, column: sa.Column[Any], values: Iterable[int]
+) -> sa.ColumnElement[bool]:
+    """As `one_of`, for whole numbers."""
+    if conn.dialect.name == "postgresql":
+        return column == sa.any_(sa.literal(list(values), sa.ARRAY(sa.BigInteger())))
+    return column.in_(list(values))
+
+
 class Database(ABC):
     """Connections, transactions and the hot statements of one dialect."""
 
@@ -67,6 +76,35 @@ class Database(ABC):
         self, conn: sa.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]
     ) -> None:
         """Adds the rows whose primary key is free, leaves the others as they are."""
+
+    @abstractmethod
+    def update(
+        self, conn: sa.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        """Sets many rows: the first column says which, the others get the row's values."""
+
+    @abstractmethod
+    def rows(self, conn: sa.Connection, statement: str, *values: Any) -> list[Row]:
+        """What a hot statement of ours finds, as plain tuples of what lies in the columns.
+
+        Written in PostgreSQL's words with `?` for each value; `= ANY (?)` takes a list, and
+        FOR UPDATE says nothing where one process writes at a time.
+        """
+
+    @abstractmethod
+    def due(
+        self, conn: sa.Connection, rooms: Sequence[tuple[int, int]], now: int
+    ) -> list[tuple[int, str]]:
+        """(webhook id, delivery id) of due deliveries, oldest due first within each webhook.
+
+        `rooms`: webhook ids, and how many of each at most. Locked; what is locked is left out.
+        """
+
+    @abstractmethod
+    def count_due(
+        self, conn: sa.Connection, webhook_ids: Sequence[int], now: int, most: int
+    ) -> int:
+        """How many deliveries of these webhooks are due, counted up to `most`."""
 
     @abstractmethod
     def bump(self, conn: sa.Connection, *topics: str) -> None:

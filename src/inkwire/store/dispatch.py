@@ -1,6 +1,6 @@
 """Handing stored events on, once each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -10,12 +10,13 @@ from inkwire.model.access import AuditEntry
 from inkwire.model.event import Event, EventState, Term, TermKind
 from inkwire.model.receipt import OpenedReceipt
 from inkwire.providers.payload import MAX_TERMS, fold
-from inkwire.store import rows, schema
+from inkwire.store import rows, schema, schema_sending
 from inkwire.store.cipher import Cipher
 from inkwire.store.contract import DISPATCHED, EVENT, Dispatched, Undispatched
 from inkwire.store.database import Database, one_of
 from inkwire.store.inbound import open_row, opened_fields
 from inkwire.store.intake import HANDED_ON, clean
+from inkwire.store.sealed_messages import SealedMessages, seal_messages
 from inkwire.store.terms import TermRow, TermWriter
 
 MAX_TAKE = 100
@@ -54,14 +55,16 @@ class SqlDispatch:
         if self._database.locks_rows:
             with self._database.writing() as conn:
                 waiting, failed = self._waiting(conn, limit)
-                return self._keep(conn, failed + _done(work, waiting))
+                done = failed + _done(work, waiting)
+                return self._keep(conn, done, self._seal(done))
         with self._database.reading() as conn:
             waiting, failed = self._waiting(conn, limit)
         done = failed + _done(work, waiting)
         if not done:
             return 0
+        sealed = self._seal(done)
         with self._database.writing() as conn:
-            return self._keep(conn, done)
+            return self._keep(conn, done, sealed)
 
     def again(self, event_id: str, *, audit: AuditEntry) -> None:
         """Puts an event back to waiting; of duplicates only conflicts, which hold another body.
@@ -137,7 +140,20 @@ class SqlDispatch:
                 )
         return opened
 
-    def _keep(self, conn: sa.Connection, done: Sequence[tuple[Event, Dispatched]]) -> int:
+    def _seal(self, done: Sequence[tuple[Event, Dispatched]]) -> dict[str, SealedMessages]:
+        """The messages of each event that has any, as rows."""
+        return {
+            event.id: seal_messages(self._cipher, found.messages)
+            for event, found in done
+            if found.messages
+        }
+
+    def _keep(
+        self,
+        conn: sa.Connection,
+        done: Sequence[tuple[Event, Dispatched]],
+        sealed: Mapping[str, SealedMessages],
+    ) -> int:
         """Notes what was found for the events that still wait; returns how many those were."""
         ids = [event.id for event, _ in done]
         still = set(
@@ -156,6 +172,10 @@ class SqlDispatch:
         self._terms.add(
             conn, (row for event, found in done for row in _term_rows(event, found.terms))
         )
+        messages = [sealed[event.id] for event, _ in done if event.id in sealed]
+        if messages:
+            joined = SealedMessages.joined(messages)
+            joined.without(_forwarded(conn, list(sealed))).write(self._database, conn)
         self._database.bump(conn, DISPATCHED)
         return len(done)
 
@@ -198,6 +218,17 @@ def _bounded(conn: sa.Connection, events: Sequence[Event]) -> list[Event]:
             break
         taken.append(event)
     return taken
+
+
+def _forwarded(conn: sa.Connection, event_ids: Sequence[str]) -> set[tuple[str, str]]:
+    """(event, application) that have their message: an event dispatched again makes no other."""
+    table = schema_sending.messages
+    found = conn.execute(
+        sa.select(table.c.event_id, table.c.application_id).where(
+            one_of(conn, table.c.event_id, event_ids)
+        )
+    )
+    return {(row.event_id, row.application_id) for row in found}
 
 
 def _term_rows(event: Event, terms: Sequence[Term]) -> list[TermRow]:

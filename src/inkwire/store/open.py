@@ -19,11 +19,15 @@ from inkwire.store.dispatch import SqlDispatch
 from inkwire.store.events import SqlEvents
 from inkwire.store.idtime import IdTime
 from inkwire.store.inbound import SqlInbound
+from inkwire.store.jobs import SqlJobs
 from inkwire.store.keys import load_keyring
+from inkwire.store.outbox import SqlOutbox
 from inkwire.store.rewrap import Rewrapper
 from inkwire.store.seals import Seals, sealed_hub_key
+from inkwire.store.sending import Jobs, Outbox, Subscribers
 from inkwire.store.sources import SqlSources
 from inkwire.store.sqlite import SqliteDatabase
+from inkwire.store.subscribers import SqlSubscribers
 from inkwire.store.terms import TermWriter
 
 
@@ -50,6 +54,9 @@ class SqlStore:
         self.events: Events = SqlEvents(database, idtime)
         self.dispatch: Dispatch = SqlDispatch(database, seals.cipher, terms, clock)
         self.access: Access = SqlAccess(database)
+        self.subscribers: Subscribers = SqlSubscribers(database, seals.cipher)
+        self.outbox: Outbox = SqlOutbox(database, seals, clock, idtime)
+        self.jobs: Jobs = SqlJobs(database)
 
     def counters(self) -> Mapping[str, int]:
         """The change counters, by topic."""
@@ -77,7 +84,7 @@ def open_store(settings: Settings, *, clock: Clock, ids: Ids) -> Store:
 
     Raises ConfigError, StoreError, and CipherError if another master key sealed the store.
     """
-    database = _open_database(settings)
+    database = open_database(settings)
     try:
         sealed = sealed_hub_key(database)
         seals = Seals(database, Cipher(load_keyring(settings, create=sealed is None)))
@@ -99,7 +106,7 @@ def migrate(settings: Settings) -> None:
     config = Config()
     config.set_main_option("script_location", "inkwire.store:migrations")
     config.set_main_option("path_separator", "os")
-    database = _open_database(settings)
+    database = open_database(settings)
     try:
         with database.migrating() as conn:
             config.attributes["connection"] = conn
@@ -108,7 +115,8 @@ def migrate(settings: Settings) -> None:
         database.close()
 
 
-def _open_database(settings: Settings) -> Database:
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name, neither migrated nor unsealed. Raises ConfigError."""
     try:
         url = sa.make_url(settings.store_url)
     except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number

@@ -53,6 +53,18 @@ _KEEP = (
     "SELECT id FROM events WHERE id = ANY(%s::text[]) AND dispatched_at IS NULL "
     "AND state <> 'quarantined' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 )
+_DUE = (
+    "SELECT rooms.id, found.id FROM unnest(%s::bigint[], %s::integer[]) AS rooms(id, room) "
+    "CROSS JOIN LATERAL (SELECT id FROM deliveries WHERE state = 'waiting' "
+    "AND webhook_id = rooms.id AND due_at <= %s ORDER BY due_at LIMIT rooms.room "
+    "FOR UPDATE SKIP LOCKED) AS found"
+)
+_COUNT_DUE = (
+    "SELECT count(*) FROM (SELECT 1 FROM unnest(%s::bigint[]) AS wanted(id) "
+    "CROSS JOIN LATERAL (SELECT 1 FROM deliveries WHERE state = 'waiting' "
+    "AND webhook_id = wanted.id AND due_at <= %s ORDER BY due_at LIMIT %s) AS found "
+    "LIMIT %s) AS due"
+)
 _SQL_TYPES: Mapping[type[Any], str] = {
     sa.Text: "text",
     sa.BigInteger: "bigint",
@@ -148,6 +160,46 @@ class PostgresDatabase(Database):
         if rows:
             with _driver(conn).cursor() as cursor:
                 cursor.execute(_unnest(table, columns), _columns(rows))
+
+    def update(
+        self, conn: sa.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        """One statement, from one array for each column."""
+        if not rows:
+            return
+        first, *others = columns
+        arrays = ", ".join(f"%b::{kind}[]" for kind in _types(table, columns))
+        setters = ", ".join(f"{name} = new.{name}" for name in others)
+        with _driver(conn).cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {table} AS old SET {setters} "  # noqa: S608 - names are our own
+                f"FROM unnest({arrays}) AS new({', '.join(columns)}) "
+                f"WHERE old.{first} = new.{first}",
+                _columns(rows),
+            )
+
+    def rows(self, conn: sa.Connection, statement: str, *values: Any) -> list[Row]:
+        """As it is written, but for the marks."""
+        with _driver(conn).cursor() as cursor:
+            return cursor.execute(statement.replace("?", "%s"), values).fetchall()
+
+    def due(
+        self, conn: sa.Connection, rooms: Sequence[tuple[int, int]], now: int
+    ) -> list[tuple[int, str]]:
+        """One index look-up a webhook, in one statement."""
+        if not rooms:
+            return []
+        with _driver(conn).cursor() as cursor:
+            return list(cursor.execute(_DUE, (*_columns(rooms), now)))
+
+    def count_due(
+        self, conn: sa.Connection, webhook_ids: Sequence[int], now: int, most: int
+    ) -> int:
+        """In one statement."""
+        with _driver(conn).cursor() as cursor:
+            cursor.execute(_COUNT_DUE, (list(webhook_ids), now, most, most))
+            row = cursor.fetchone()
+        return int(row[0]) if row else 0
 
     def bump(self, conn: sa.Connection, *topics: str) -> None:
         """This backend's row of each topic."""

@@ -4,7 +4,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from inkwire.model.access import ApiKey, AuditEntry, LoginSession, Role, Scope, User
+from inkwire.model.access import (
+    ApiKey,
+    AuditEntry,
+    LoginSession,
+    PortalToken,
+    PortalTokenKind,
+    Role,
+    Scope,
+    User,
+)
 from inkwire.model.event import DedupeKind, Event, EventState, Origin
 from inkwire.model.receipt import Receipt, ReceiptState, Rejection
 from inkwire.model.source import ManagedBy, SecretInfo, Source
@@ -140,6 +149,20 @@ def api_key(row: Row) -> ApiKey:
         created_by=row.created_by,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
+        application_id=row.application_id,
+    )
+
+
+def portal_token(row: Row) -> PortalToken:
+    """A token of an application's portal."""
+    return PortalToken(
+        token_hash=row.token_hash,
+        application_id=row.application_id,
+        kind=PortalTokenKind(row.kind),
+        csrf=row.csrf,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        created_by=row.created_by,
     )
 
 

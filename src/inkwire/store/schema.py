@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from inkwire.moments import from_micros, to_micros
 
 #: The migration that makes these tables.
-HEAD = "0001"
+HEAD = "0002"
 
 #: Conditions of partial indexes. Literal and untyped, so that a query says exactly what the index
 #: says (typed as booleans, SQLite would be asked for `… = 1` and would not see the match).
@@ -72,7 +72,8 @@ class Json(sa.types.TypeDecorator[Any]):
         return None if value is None else msgspec.json.decode(value)
 
 
-def _partial(name: str, condition: sa.ColumnElement[bool], *columns: str) -> sa.Index:
+def partial(name: str, condition: sa.ColumnElement[bool], *columns: str) -> sa.Index:
+    """An index of the rows that meet a condition."""
     return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
@@ -81,15 +82,18 @@ def text() -> sa.Text:
     return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
-def _id() -> sa.Column[str]:
+def make_id() -> sa.Column[str]:
+    """The primary key of a table whose ids are text."""
     return sa.Column("id", text(), primary_key=True)
 
 
-def _need(name: str, kind: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
+def need(name: str, kind: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
+    """A column that always has a value."""
     return sa.Column(name, kind or text(), nullable=False)
 
 
-def _may(name: str, kind: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
+def may(name: str, kind: sa.types.TypeEngine[Any] | None = None) -> sa.Column[Any]:
+    """A column that may be null."""
     return sa.Column(name, kind or text(), nullable=True)
 
 
@@ -98,7 +102,7 @@ hub = sa.Table(
     "hub",
     metadata,
     sa.Column("name", text(), primary_key=True),
-    _need("sealed", sa.LargeBinary()),
+    need("sealed", sa.LargeBinary()),
 )
 
 #: Change counters. On PostgreSQL a topic has several rows, see `postgres.py`; the sum counts.
@@ -107,24 +111,24 @@ counters = sa.Table(
     metadata,
     sa.Column("topic", text(), primary_key=True),
     sa.Column("slot", sa.Integer(), primary_key=True, autoincrement=False),
-    _need("value", sa.BigInteger()),
+    need("value", sa.BigInteger()),
     sqlite_with_rowid=False,
 )
 
 sources = sa.Table(
     "sources",
     metadata,
-    _id(),
-    _need("provider"),
-    _need("name"),
-    _need("settings", Json()),
-    _need("event_types", Json()),
-    _need("document_ids", Json()),
-    _need("max_body_bytes", sa.BigInteger()),
-    _need("paused", sa.Boolean()),
-    _need("managed_by"),
-    _need("created_at", Micros()),
-    _need("updated_at", Micros()),
+    make_id(),
+    need("provider"),
+    need("name"),
+    need("settings", Json()),
+    need("event_types", Json()),
+    need("document_ids", Json()),
+    need("max_body_bytes", sa.BigInteger()),
+    need("paused", sa.Boolean()),
+    need("managed_by"),
+    need("created_at", Micros()),
+    need("updated_at", Micros()),
 )
 
 source_secrets = sa.Table(
@@ -134,10 +138,10 @@ source_secrets = sa.Table(
         "source_id", text(), sa.ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True
     ),
     sa.Column("id", text(), primary_key=True),
-    _need("role"),
-    _need("created_at", Micros()),
-    _may("expires_at", Micros()),
-    _need("sealed", sa.LargeBinary()),
+    need("role"),
+    need("created_at", Micros()),
+    may("expires_at", Micros()),
+    need("sealed", sa.LargeBinary()),
 )
 
 #: One accepted request. `data_key` is wrapped by the master key; `headers` (with the query),
@@ -146,60 +150,60 @@ source_secrets = sa.Table(
 receipts = sa.Table(
     "receipts",
     metadata,
-    _id(),
-    _need("source_id"),
-    _need("provider"),
-    _need("state"),
-    _need("received_at", Micros()),
-    _need("remote"),
-    _need("method"),
-    _need("path"),
-    _need("body_size", sa.BigInteger()),
-    _need("body_hash", sa.LargeBinary()),
-    _need("secret_id"),
-    _need("matched_on"),
-    _may("signed_at", Micros()),
-    _may("quarantine"),
-    _may("released_at", Micros()),
-    _may("released_by"),
-    _need("data_key", sa.LargeBinary()),
-    _need("headers", sa.LargeBinary()),
-    _may("body", sa.LargeBinary()),
-    _may("canonical", sa.LargeBinary()),
-    _partial("ix_receipts_quarantined", IS_QUARANTINED, "source_id", "id"),
+    make_id(),
+    need("source_id"),
+    need("provider"),
+    need("state"),
+    need("received_at", Micros()),
+    need("remote"),
+    need("method"),
+    need("path"),
+    need("body_size", sa.BigInteger()),
+    need("body_hash", sa.LargeBinary()),
+    need("secret_id"),
+    need("matched_on"),
+    may("signed_at", Micros()),
+    may("quarantine"),
+    may("released_at", Micros()),
+    may("released_by"),
+    need("data_key", sa.LargeBinary()),
+    need("headers", sa.LargeBinary()),
+    may("body", sa.LargeBinary()),
+    may("canonical", sa.LargeBinary()),
+    partial("ix_receipts_quarantined", IS_QUARANTINED, "source_id", "id"),
 )
 
 #: `dispatched_at` is null only while an event waits for dispatch or is quarantined.
 events = sa.Table(
     "events",
     metadata,
-    _id(),
-    _need("receipt_id"),
-    _need("source_id"),
-    _need("provider"),
-    _need("position", sa.Integer()),
-    _need("type"),
-    _need("state"),
-    _need("origin"),
-    _need("received_at", Micros()),
-    _may("occurred_at", Micros()),
-    _may("entity_key"),
-    _need("dedupe_kind"),
-    _need("dedupe_key", sa.LargeBinary()),
-    _may("duplicate_of"),
-    _need("conflict", sa.Boolean()),
-    _need("test", sa.Boolean()),
-    _may("dispatched_at", Micros()),
-    _may("dispatch_error"),
+    make_id(),
+    need("receipt_id"),
+    need("source_id"),
+    need("provider"),
+    need("position", sa.Integer()),
+    need("type"),
+    need("state"),
+    need("origin"),
+    need("received_at", Micros()),
+    may("occurred_at", Micros()),
+    may("entity_key"),
+    need("dedupe_kind"),
+    need("dedupe_key", sa.LargeBinary()),
+    may("duplicate_of"),
+    need("conflict", sa.Boolean()),
+    need("test", sa.Boolean()),
+    may("dispatched_at", Micros()),
+    may("dispatch_error"),
     # The state that a quarantined event gets at its release, if its key is free.
-    _may("release_as"),
+    may("release_as"),
     # Position stands in the index so that counting receipts (position 0) reads no row.
     sa.Index("ix_events_source", "source_id", "id", "position"),
     sa.Index("ix_events_type", "type", "id"),
     sa.Index("ix_events_receipt", "receipt_id"),
-    _partial("ix_events_waiting", IS_WAITING, "source_id", "id"),
-    _partial("ix_events_repeats", IS_REPEAT, "duplicate_of"),
-    _partial("ix_events_state", NOT_NEW, "state", "id"),
+    partial("ix_events_waiting", IS_WAITING, "source_id", "id"),
+    partial("ix_events_repeats", IS_REPEAT, "duplicate_of"),
+    partial("ix_events_state", NOT_NEW, "state", "id"),
     sqlite_with_rowid=False,
 )
 
@@ -208,10 +212,10 @@ dedupe_keys = sa.Table(
     "dedupe_keys",
     metadata,
     sa.Column("key", sa.LargeBinary(), primary_key=True),
-    _need("kind"),
-    _need("event_id"),
-    _need("body_hash", sa.LargeBinary()),
-    _need("first_seen_at", Micros()),
+    need("kind"),
+    need("event_id"),
+    need("body_hash", sa.LargeBinary()),
+    need("first_seen_at", Micros()),
     sqlite_with_rowid=False,
 )
 
@@ -220,7 +224,7 @@ term_buckets = sa.Table(
     "term_buckets",
     metadata,
     sa.Column("id", sa.BigInteger(), primary_key=True, autoincrement=False),
-    _need("newest"),
+    need("newest"),
 )
 
 #: What an event can be found by; plain text.
@@ -241,19 +245,19 @@ event_types = sa.Table("event_types", metadata, sa.Column("type", text(), primar
 rejections = sa.Table(
     "rejections",
     metadata,
-    _id(),
-    _need("source_id"),
-    _may("provider"),
-    _need("at", Micros()),
-    _need("status", sa.Integer()),
-    _need("reason"),
-    _need("detail"),
-    _need("hint"),
-    _need("remote"),
-    _need("method"),
-    _need("path"),
-    _need("body_size", sa.BigInteger()),
-    _need("headers", Json()),
+    make_id(),
+    need("source_id"),
+    may("provider"),
+    need("at", Micros()),
+    need("status", sa.Integer()),
+    need("reason"),
+    need("detail"),
+    need("hint"),
+    need("remote"),
+    need("method"),
+    need("path"),
+    need("body_size", sa.BigInteger()),
+    need("headers", Json()),
     sa.Index("ix_rejections_source", "source_id", "id"),
     sa.Index("ix_rejections_reason", "reason", "id"),
 )
@@ -261,12 +265,12 @@ rejections = sa.Table(
 users = sa.Table(
     "users",
     metadata,
-    _id(),
+    make_id(),
     sa.Column("name", text(), nullable=False, unique=True),
-    _need("role"),
-    _need("password_hash"),
-    _need("created_at", Micros()),
-    _need("disabled", sa.Boolean()),
+    need("role"),
+    need("password_hash"),
+    need("created_at", Micros()),
+    need("disabled", sa.Boolean()),
 )
 
 login_sessions = sa.Table(
@@ -276,32 +280,34 @@ login_sessions = sa.Table(
     sa.Column(
         "user_id", text(), sa.ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True
     ),
-    _need("csrf"),
-    _need("created_at", Micros()),
+    need("csrf"),
+    need("created_at", Micros()),
     sa.Column("expires_at", Micros(), nullable=False, index=True),
 )
 
 api_keys = sa.Table(
     "api_keys",
     metadata,
-    _id(),
-    _need("name"),
+    make_id(),
+    need("name"),
     sa.Column("key_hash", sa.LargeBinary(), nullable=False, unique=True),
-    _need("hint"),
-    _need("scopes", Json()),
-    _need("created_at", Micros()),
-    _need("created_by"),
-    _may("last_used_at", Micros()),
-    _may("revoked_at", Micros()),
+    need("hint"),
+    need("scopes", Json()),
+    need("created_at", Micros()),
+    need("created_by"),
+    may("last_used_at", Micros()),
+    may("revoked_at", Micros()),
+    # The application that the key speaks for; null: an operator's key.
+    may("application_id"),
 )
 
 audit_log = sa.Table(
     "audit_log",
     metadata,
-    _id(),
-    _need("at", Micros()),
-    _need("actor"),
-    _need("action"),
-    _need("target"),
-    _need("detail", Json()),
+    make_id(),
+    need("at", Micros()),
+    need("actor"),
+    need("action"),
+    need("target"),
+    need("detail", Json()),
 )

@@ -17,9 +17,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import sqlalchemy as sa
 
 from inkwire.errors import ConfigError, StoreBusy, StoreError
@@ -47,6 +49,11 @@ _TAKEN = "SELECT key, kind, event_id, body_hash, first_seen_at FROM dedupe_keys 
 _CLAIM = (
     "INSERT INTO dedupe_keys (key, kind, event_id, body_hash, first_seen_at) VALUES (?,?,?,?,?)"
 )
+_DUE = (
+    "SELECT webhook_id, id FROM deliveries "
+    "WHERE state = 'waiting' AND webhook_id = ? AND due_at <= ? ORDER BY due_at LIMIT ?"
+)
+_COUNT_DUE = f"SELECT count(*) FROM ({_DUE})"  # noqa: S608 - our own text
 _BUMP = (
     "INSERT INTO counters (topic, slot, value) VALUES (?, 0, 1) "
     "ON CONFLICT (topic, slot) DO UPDATE SET value = value + 1"
@@ -174,6 +181,44 @@ class SqliteDatabase(Database):
         """INSERT OR IGNORE."""
         _driver(conn).executemany(_insert_sql("INSERT OR IGNORE", table, columns), rows)
 
+    def update(
+        self, conn: sa.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        """One prepared statement for all rows."""
+        first, *others = columns
+        setters = ",".join(f"{name}=?" for name in others)
+        _driver(conn).executemany(
+            f"UPDATE {table} SET {setters} WHERE {first}=?",  # noqa: S608 - names are our own
+            [(*row[1:], row[0]) for row in rows],
+        )
+
+    def rows(self, conn: sa.Connection, statement: str, *values: Any) -> list[Row]:
+        """A list goes in as JSON: one text of a statement for any number of values."""
+        given = [_json(one) if isinstance(one, list) else one for one in values]
+        return _driver(conn).execute(_in_sqlite(statement), given).fetchall()
+
+    def due(
+        self, conn: sa.Connection, rooms: Sequence[tuple[int, int]], now: int
+    ) -> list[tuple[int, str]]:
+        """One index look-up a webhook."""
+        driver = _driver(conn)
+        found: list[tuple[int, str]] = []
+        for webhook_id, room in rooms:
+            found += driver.execute(_DUE, (webhook_id, now, room))
+        return found
+
+    def count_due(
+        self, conn: sa.Connection, webhook_ids: Sequence[int], now: int, most: int
+    ) -> int:
+        """Webhook by webhook, until there are enough."""
+        driver, count = _driver(conn), 0
+        for webhook_id in webhook_ids:
+            if count >= most:
+                break
+            found = driver.execute(_COUNT_DUE, (webhook_id, now, most - count)).fetchone()
+            count += int(found[0])
+        return count
+
     def bump(self, conn: sa.Connection, *topics: str) -> None:
         """One row a topic: there is one writer anyway."""
         _driver(conn).executemany(_BUMP, [(topic,) for topic in topics])
@@ -258,6 +303,17 @@ def _begin_immediate(conn: sa.Connection) -> None:
 
 def _insert_sql(verb: str, table: str, columns: Sequence[str]) -> str:
     return f"{verb} INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})"
+
+
+@lru_cache(maxsize=100)
+def _in_sqlite(statement: str) -> str:
+    """PostgreSQL's words in SQLite's."""
+    plain = statement.replace(" FOR UPDATE SKIP LOCKED", "").replace(" FOR UPDATE", "")
+    return plain.replace("= ANY (?)", "IN (SELECT value FROM json_each(?))")
+
+
+def _json(values: list[Any]) -> str:
+    return msgspec.json.encode(values).decode()
 
 
 def _driver(conn: sa.Connection) -> sqlite3.Connection:

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from inkwire.store import schema_sending  # noqa: F401 - adds its tables to the metadata
 from inkwire.store.schema import metadata
 
 connection = context.config.attributes["connection"]

@@ -1,0 +1,24 @@
+"""What both dialects keep: PostgreSQL takes no NUL, and neither takes half a character."""
+
+from inkwire.errors import StoreError
+
+#: Greatest number of a BIGINT.
+MAX_NUMBER = 2**63 - 1
+
+
+def require_keepable(*values: str | None) -> None:
+    """Raises StoreError for a text with NUL or a lone surrogate; callers check input before."""
+    for value in values:
+        if value is not None and ("\x00" in value or not _is_unicode(value)):
+            raise StoreError(
+                "A text holds NUL or half a character (a lone surrogate), which no store keeps; "
+                "remove it and try again."
+            )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
