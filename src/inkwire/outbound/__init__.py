@@ -1,0 +1,1 @@
+"""Requests that leave the hub: the guard against internal addresses, and one guarded POST."""

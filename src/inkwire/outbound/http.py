@@ -1,0 +1,382 @@
+"""One POST to an endpoint that nobody has reason to trust: bounded in time and bytes, guarded."""
+
+import asyncio
+import io
+import re
+import ssl
+import time
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from inkwire.clock import Clock
+from inkwire.errors import AddressRefused, ConfigError
+from inkwire.model.message import AttemptResult, Exchange, TextHeaders
+from inkwire.outbound.answer import kept_headers, read_body, retry_after
+from inkwire.outbound.connecting import TRIP, Connector, Trip
+from inkwire.outbound.faults import (
+    Fault,
+    answered,
+    fault_of,
+    proxy_failed,
+    proxy_wants_password,
+    timed_out,
+)
+from inkwire.outbound.guard import Guard
+
+#: Seconds that an idle connection is kept: less than the 5 s after which common servers close.
+KEEP_ALIVE_S = 4
+#: A body above this is sent in pieces, so that the loop stays free.
+_IN_ONE_PIECE = 256 * 1024
+#: Times that a request is repeated because the endpoint closed the idle connection it was put on.
+_REPEATS = 2
+_CACHED_TARGETS = 4096
+_CACHED_NAMES = 1024
+_CACHED_TIMEOUTS = 64
+
+#: Headers that the connection sets; a webhook's own of these names are left out.
+MANAGED_HEADERS = frozenset(
+    {
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "accept-encoding",
+        "expect",
+        "te",
+        "trailer",
+        "upgrade",
+        "proxy-authorization",
+        "proxy-connection",
+    }
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: A path or query that needs no quoting (RFC 3986).
+_QUOTED = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
+#: Sent unless the caller gives its own.
+_DEFAULTS = (
+    ("Accept", "*/*"),
+    ("Accept-Encoding", "identity"),
+    ("Content-Type", "application/json"),
+    ("User-Agent", "Inkwire"),
+)
+_FINE = Fault(AttemptResult.OK, "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Target:
+    """Where a request goes; its host is checked as far as its spelling tells."""
+
+    url: URL
+    #: Host and port, for people.
+    place: str
+    host_header: str
+
+
+@dataclass(kw_only=True, slots=True)
+class _Request:
+    """What is to be sent, and within which time (seconds)."""
+
+    target: _Target
+    headers: CIMultiDict[str]
+    body: bytes
+    timeout_s: float
+    connect_timeout_s: float
+
+
+@dataclass(kw_only=True, slots=True)
+class _Answer:
+    """What has come so far."""
+
+    status: int | None = None
+    headers: TextHeaders = ()
+    body: bytearray = field(default_factory=bytearray)
+    truncated: bool = False
+    location: str | None = None
+    retry_after: str | None = None
+
+
+class Outbound:
+    """Sends POSTs over kept connections. One per event loop; an async context manager."""
+
+    def __init__(
+        self, *, guard: Guard, clock: Clock, proxy: str | None = None, ca_file: Path | None = None
+    ) -> None:
+        """`guard`: its owner closes it. `proxy`: `http://host:port` that all goes through.
+
+        `ca_file`: PEM, trusted beside the machine's own authorities.
+        Raises ConfigError if one of them is unusable.
+        """
+        self._guard = guard
+        self._clock = clock
+        self._proxy = None if proxy is None else _proxy_url(proxy)
+        self._tls = _tls_context(ca_file)
+        self._session: aiohttp.ClientSession | None = None
+        self._target = lru_cache(_CACHED_TARGETS)(self._read_target)
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=Connector(
+                guard=None if self._proxy else self._guard,
+                tls=self._tls,
+                keep_alive_s=KEEP_ALIVE_S,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            read_bufsize=16 * 1024,
+            max_line_size=8190,
+            max_field_size=8190,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def post(
+        self,
+        url: str,
+        *,
+        headers: TextHeaders,
+        body: bytes,
+        timeout_s: float,
+        connect_timeout_s: float,
+    ) -> Exchange:
+        """Sends `body` once and says what came of it; never raises for what a network does.
+
+        `timeout_s` covers the whole: name, connection, TLS, answer with its body (R145).
+        `connect_timeout_s` covers the part until connected. Redirects are not followed (R144).
+        A request that lands on a kept connection just as the endpoint closes it is put on a new
+        one, within the same time.
+        """
+        started_at = self._clock.now()
+        trip = Trip(time.perf_counter())
+        answer = _Answer()
+        sent: TextHeaders = ()
+        try:
+            target = self._target(url)
+            prepared = _request_headers(headers)
+            sent = _as_sent(target, prepared, len(body))
+        except AddressRefused as error:
+            fault = Fault(AttemptResult.BLOCKED, error.message)
+        except ValueError as error:
+            fault = Fault(AttemptResult.INTERNAL, f"The request could not be made: {error}.")
+        else:
+            request = _Request(
+                target=target,
+                headers=prepared,
+                body=body,
+                timeout_s=timeout_s,
+                connect_timeout_s=min(connect_timeout_s, timeout_s),
+            )
+            fault = await self._tried(request, trip, answer)
+        waits = answer.retry_after
+        return Exchange(
+            result=fault.result,
+            detail=fault.detail,
+            status=answer.status,
+            request_headers=sent,
+            response_headers=answer.headers,
+            response_body=bytes(answer.body),
+            truncated=answer.truncated,
+            # Where the egress proxy stands is the operator's, and no subscriber's to see.
+            remote=None if self._proxy is not None else trip.remote,
+            started_at=started_at,
+            duration_s=time.perf_counter() - trip.started,
+            connect_s=trip.connect_s,
+            head_s=trip.head_s,
+            retry_after_s=None if waits is None else retry_after(waits, self._clock.now()),
+        )
+
+    async def _tried(self, request: _Request, trip: Trip, answer: _Answer) -> Fault:
+        """Sends and reads; what failed, or that all is fine."""
+        fault = await self._failure(request, trip, answer)
+        status = answer.status
+        if status is None or (fault is not None and 200 <= status < 300):
+            return fault or _FINE
+        if status == 407 and self._proxy is not None:
+            return proxy_wants_password()
+        if 200 <= status < 300:
+            return _FINE
+        # Whatever became of its body: the status is the answer.
+        answer.truncated = answer.truncated or fault is not None
+        return answered(status, answer.location, request.target.place)
+
+    async def _failure(self, request: _Request, trip: Trip, answer: _Answer) -> Fault | None:
+        token = TRIP.set(trip)
+        try:
+            async with asyncio.timeout(request.timeout_s):
+                await self._exchange(request, trip, answer)
+        except TimeoutError as error:
+            connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+            seconds = request.connect_timeout_s if connecting else request.timeout_s
+            return timed_out(self._stage(trip), request.target.place, seconds)
+        except Exception as error:  # noqa: BLE001 – whatever it was, the attempt has an outcome
+            return self._explained(error, request.target, trip)
+        finally:
+            TRIP.reset(token)
+        return None
+
+    async def _exchange(self, request: _Request, trip: Trip, answer: _Answer) -> None:
+        response = await self._head(request, trip)
+        try:
+            trip.answered()
+            answer.status = response.status
+            answer.headers = kept_headers(response.raw_headers)
+            answer.location = response.headers.get("Location")
+            answer.retry_after = response.headers.get("Retry-After")
+            if response.status != 101:
+                answer.truncated = await read_body(response.content, answer.body)
+        finally:
+            # What is not read to its end costs the connection.
+            response.close()
+
+    async def _head(self, request: _Request, trip: Trip) -> aiohttp.ClientResponse:
+        session = self._session
+        if session is None:
+            raise RuntimeError("Outbound is not open; use it as `async with Outbound(…)`")
+        timeout = _connect_timeout(request.connect_timeout_s)
+        body = request.body
+        repeats_left = _REPEATS
+        while True:
+            trip.begin()
+            try:
+                return await session.post(
+                    request.target.url,
+                    data=body if len(body) <= _IN_ONE_PIECE else io.BytesIO(body),
+                    headers=request.headers,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                    timeout=timeout,
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not trip.reused or not repeats_left:
+                    raise
+                repeats_left -= 1
+
+    def _stage(self, trip: Trip) -> str:
+        return "proxy" if self._proxy is not None and not trip.reached else trip.stage
+
+    def _explained(self, error: Exception, target: _Target, trip: Trip) -> Fault:
+        if trip.refused is not None:
+            return Fault(AttemptResult.BLOCKED, trip.refused)
+        if self._proxy is not None and trip.connect_s is None:
+            own = isinstance(error, aiohttp.ClientHttpProxyError) or (
+                trip.reached and isinstance(error, aiohttp.ClientConnectorError)
+            )
+            if not own and isinstance(error, aiohttp.ClientError):
+                return proxy_failed(error)
+        return fault_of(error, target.place, tls=target.url.scheme == "https")
+
+    def _read_target(self, url: str) -> _Target:
+        """Takes an address apart and checks it. Raises AddressRefused."""
+        if not url.isprintable() or " " in url:
+            raise AddressRefused("The address has spaces or control characters; correct it.")
+        try:
+            parsed = URL(url)
+        except ValueError:
+            raise AddressRefused("The address is no URL; correct it.") from None
+        if parsed.scheme not in ("http", "https"):
+            raise AddressRefused("The address must begin with https:// or http://.")
+        if parsed.user is not None or parsed.password is not None:
+            raise AddressRefused(
+                "The address holds a user or password; send credentials as a header instead."
+            )
+        if not parsed.raw_host or not parsed.port:
+            raise AddressRefused("The address has no usable host or port; correct it.")
+        if refused := self._guard.check_host(parsed.raw_host):
+            raise AddressRefused(refused)
+        return _Target(
+            url=_as_written(url, parsed),
+            place=f"{parsed.host_subcomponent}:{parsed.port}",
+            host_header=parsed.host_port_subcomponent or "",
+        )
+
+
+def _as_written(text: str, parsed: URL) -> URL:
+    """The checked URL with path and query as they were registered: `%2F` is not `/` to everyone."""
+    parts = urlsplit(text)
+    if not (_QUOTED.fullmatch(parts.path) and _QUOTED.fullmatch(parts.query)):
+        return parsed.with_fragment(None)
+    return URL.build(
+        scheme=parsed.scheme,
+        authority=parsed.raw_authority,
+        path=parts.path or "/",
+        query_string=parts.query,
+        encoded=True,
+    )
+
+
+@lru_cache(_CACHED_NAMES)
+def _is_managed(name: str) -> bool:
+    """Whether the connection sets that header. Raises ValueError for what is no header's name."""
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError(f"{name!a} is no name of a header")
+    return name.lower() in MANAGED_HEADERS
+
+
+def _request_headers(headers: TextHeaders) -> CIMultiDict[str]:
+    """What is sent but for Host and Content-Length. Raises ValueError for what cannot be sent."""
+    sent: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers:
+        if not value.isprintable():
+            raise ValueError(f"the header {name!a} has characters that no header may have")
+        if not _is_managed(name):
+            sent.add(name, value)
+    for name, value in _DEFAULTS:
+        if name not in sent:
+            sent[name] = value
+    return sent
+
+
+def _as_sent(target: _Target, headers: CIMultiDict[str], length: int) -> TextHeaders:
+    return (
+        ("Host", target.host_header),
+        *[(str(name), value) for name, value in headers.items()],
+        ("Content-Length", str(length)),
+    )
+
+
+@lru_cache(_CACHED_TIMEOUTS)
+def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
+    # The threshold keeps aiohttp from rounding time-outs up to whole seconds.
+    return aiohttp.ClientTimeout(total=None, connect=seconds, ceil_threshold=seconds)
+
+
+def _proxy_url(text: str) -> URL:
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    if url.scheme != "http" or not url.raw_host or not url.port:
+        raise ConfigError("INKWIRE_OUTBOUND_PROXY must look like http://proxy.example.com:3128.")
+    return url
+
+
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise ConfigError(
+                f"INKWIRE_OUTBOUND_CA_FILE: {ca_file} holds no certificates that can be read "
+                f"({error.strerror or type(error).__name__}); give a PEM file."
+            ) from None
+    return context
