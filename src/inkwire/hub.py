@@ -4,20 +4,31 @@ Apart from `inkwire.app`, because a worker and the command line need no web fram
 of their memory and of their start.
 """
 
-import asyncio
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from inkwire.access.bucket import Buckets
 from inkwire.access.gate import Gate
-from inkwire.clock import Clock, SystemClock
+from inkwire.access.passwords import Passwords
+from inkwire.access.portal import PortalDoor
+from inkwire.clock import Clock, ShiftedClock, SystemClock
 from inkwire.config import Settings
-from inkwire.engine.dispatch import Dispatcher
+from inkwire.delivery.applications import ApplicationDesk
+from inkwire.delivery.catalogue import Catalogue
+from inkwire.delivery.desk import WebhookDesk
+from inkwire.delivery.jobs import JobDesk
+from inkwire.delivery.log import DeliveryLog
+from inkwire.delivery.publish import Publisher
 from inkwire.ids import Ids, SortableIds
+from inkwire.outbound.guard import Guard
+from inkwire.outbound.networks import networks
+from inkwire.outbound.resolving import Resolver, system_resolver
+from inkwire.parts import Parts
 from inkwire.providers.registry import Registry, registry
 from inkwire.sources.desk import SourceDesk
 from inkwire.sources.inbox import Inbox
-from inkwire.store.contract import Store
+from inkwire.store.contract import Live, Store
 from inkwire.store.open import open_store
 
 
@@ -33,6 +44,38 @@ class Hub:
     desk: SourceDesk
     inbox: Inbox
     gate: Gate
+    portal: PortalDoor
+    applications: ApplicationDesk
+    webhooks: WebhookDesk
+    catalogue: Catalogue
+    publisher: Publisher
+    deliveries: DeliveryLog
+    jobs: JobDesk
+
+    def parts(self, live: Live) -> Parts:
+        """What pages and API handlers of this process are built from."""
+        return Parts(
+            settings=self.settings,
+            store=self.store,
+            registry=self.registry,
+            clock=self.clock,
+            desk=self.desk,
+            inbox=self.inbox,
+            gate=self.gate,
+            portal=self.portal,
+            applications=self.applications,
+            webhooks=self.webhooks,
+            catalogue=self.catalogue,
+            publisher=self.publisher,
+            deliveries=self.deliveries,
+            jobs=self.jobs,
+            buckets=Buckets(
+                self.clock,
+                size=self.settings.api_burst,
+                per_second=self.settings.api_per_second,
+            ),
+            live=live,
+        )
 
     def close(self) -> None:
         """Closes the store."""
@@ -56,28 +99,72 @@ def open_hub(settings: Settings, *, clock: Clock | None = None, ids: Ids | None 
     Raises ConfigError or CipherError if the store or its master key cannot be opened. Does not
     migrate: see `inkwire.store.open.migrate`.
     """
-    clock = clock or SystemClock()
+    if clock is None:
+        clock = ShiftedClock(settings.clock_file) if settings.clock_file else SystemClock()
     ids = ids or SortableIds(clock)
-    store = open_store(settings, clock=clock, ids=ids)
+    return hub_of(settings, open_store(settings, clock=clock, ids=ids), clock=clock, ids=ids)
+
+
+def hub_of(
+    settings: Settings,
+    store: Store,
+    *,
+    clock: Clock,
+    ids: Ids,
+    providers: Registry | None = None,
+    passwords: Passwords | None = None,
+    resolver: Resolver = system_resolver,
+) -> Hub:
+    """The rooms around an open store.
+
+    For tests: `providers` others than those that are installed, `passwords` with other costs,
+    `resolver` that knows names of its own. Raises ConfigError if `outbound_allow` is wrong.
+    """
+    providers = providers or registry()
+    catalogue = Catalogue(store.subscribers, providers)
+    webhooks = WebhookDesk(
+        store=store,
+        catalogue=catalogue,
+        clock=clock,
+        ids=ids,
+        look=open_guard(settings, resolver).look,
+        most=settings.webhooks_per_application,
+    )
     return Hub(
         settings=settings,
         clock=clock,
         ids=ids,
-        registry=registry(),
+        registry=providers,
         store=store,
         desk=SourceDesk(
             store=store,
-            registry=registry(),
+            registry=providers,
             clock=clock,
             ids=ids,
             base_url=settings.base_url,
             max_body_bytes=settings.max_body_bytes,
         ),
         inbox=Inbox(store=store, clock=clock, ids=ids),
-        gate=Gate(store=store, clock=clock, ids=ids, session_hours=settings.session_hours),
+        gate=Gate(
+            store=store,
+            clock=clock,
+            ids=ids,
+            session_hours=settings.session_hours,
+            passwords=passwords,
+        ),
+        portal=PortalDoor(store=store, clock=clock, ids=ids, session_hours=settings.session_hours),
+        applications=ApplicationDesk(store=store, catalogue=catalogue, clock=clock, ids=ids),
+        webhooks=webhooks,
+        catalogue=catalogue,
+        publisher=Publisher(store=store, catalogue=catalogue, clock=clock, ids=ids),
+        deliveries=DeliveryLog(store=store, clock=clock, ids=ids),
+        jobs=JobDesk(store=store, webhooks=webhooks, clock=clock, ids=ids),
     )
 
 
-async def run_worker(hub: Hub, stop: asyncio.Event) -> None:
-    """Hands on events until `stop` is set; returns when the batch in progress is finished."""
-    await Dispatcher(store=hub.store, registry=hub.registry).run(stop)
+def open_guard(settings: Settings, resolver: Resolver = system_resolver) -> Guard:
+    """The guard of every outbound address. Raises ConfigError for an allow-list that is none."""
+    return Guard(
+        networks(settings.outbound_allow),
+        None if settings.outbound_proxy else resolver,
+    )

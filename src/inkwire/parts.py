@@ -1,10 +1,18 @@
-"""What pages and API handlers are built from; `inkwire.app` fills it."""
+"""What pages and API handlers are built from; `inkwire.hub` fills it."""
 
 from dataclasses import dataclass
 
+from inkwire.access.bucket import Buckets
 from inkwire.access.gate import Gate
+from inkwire.access.portal import PortalDoor
 from inkwire.clock import Clock
 from inkwire.config import Settings
+from inkwire.delivery.applications import ApplicationDesk
+from inkwire.delivery.catalogue import Catalogue
+from inkwire.delivery.desk import WebhookDesk
+from inkwire.delivery.jobs import JobDesk
+from inkwire.delivery.log import DeliveryLog
+from inkwire.delivery.publish import Publisher
 from inkwire.providers.registry import Registry
 from inkwire.sources.desk import SourceDesk
 from inkwire.sources.inbox import Inbox
@@ -22,4 +30,13 @@ class Parts:
     desk: SourceDesk
     inbox: Inbox
     gate: Gate
+    portal: PortalDoor
+    applications: ApplicationDesk
+    webhooks: WebhookDesk
+    catalogue: Catalogue
+    publisher: Publisher
+    deliveries: DeliveryLog
+    jobs: JobDesk
+    #: How often each application may call this process's API.
+    buckets: Buckets
     live: Live

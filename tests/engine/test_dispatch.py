@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from inkwire.clock import ManualClock
 from inkwire.engine.dispatch import BATCH, Dispatcher
 from inkwire.errors import StoreBusy, Unparsable
+from inkwire.ids import CountingIds
 from inkwire.model.event import DedupeKind, Event, EventState, Origin, ParsedEvent, Term, TermKind
 from inkwire.model.receipt import OpenedReceipt, Receipt, ReceiptState
 from inkwire.model.verdict import MatchedOn
@@ -16,6 +18,7 @@ from inkwire.providers.registry import Registry
 from inkwire.store.contract import Undispatched
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CLOCK = ManualClock(NOW)
 
 
 class Lines:
@@ -44,12 +47,16 @@ class FakeStore:
 
     def __init__(self, waiting):
         self.waiting, self.done, self.failures = waiting, [], 0
-        self.dispatch = self.sources = self
+        self.dispatch = self.sources = self.subscribers = self
         self.wake, self.loop, self.empty = asyncio.Event(), None, asyncio.Event()
 
     def all(self):
         """No sources: settings fall back to their defaults."""
         return []
+
+    def granted_topics(self):
+        """Nobody was granted anything."""
+        return frozenset()
 
     def take(self, limit, work):
         """As the contract says."""
@@ -95,7 +102,7 @@ def waiting(number, body=b"one", position=0, canonical=None):
 def dispatcher(store):
     """A dispatcher on the fake store with the provider above."""
     provider = Provider(name="lines", title="Lines", summary="", receive=Lines(), package="x")
-    return Dispatcher(store=store, registry=Registry([provider]))
+    return Dispatcher(store=store, registry=Registry([provider]), clock=CLOCK, ids=CountingIds())
 
 
 def test_the_terms_of_each_event_of_a_body_are_kept():
@@ -136,6 +143,8 @@ def running(store):
         registry=Registry(
             [Provider(name="lines", title="Lines", summary="", receive=Lines(), package="x")]
         ),
+        clock=CLOCK,
+        ids=CountingIds(),
         retry_s=0.01,
     ).run(stop)
     return asyncio.create_task(work), stop

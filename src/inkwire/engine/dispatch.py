@@ -1,8 +1,9 @@
 """Dispatch: claims stored events in batches and hands each on, once.
 
-Runs in the worker process, after the answer (R83, R146). Today it writes what an event can be
-found by; messages to subscribers and work rows of integrations join here. Whatever fails for one
-event is written on that event for a person to see; it never stops those behind it.
+Runs in the worker process, after the answer (R83, R146). It writes what an event can be found by,
+and messages for the applications that were granted its type; work rows of integrations join here.
+Whatever fails for one event is written on that event for a person to see; it never stops those
+behind it.
 """
 
 import asyncio
@@ -11,7 +12,10 @@ from contextlib import suppress
 
 import structlog
 
+from inkwire.clock import Clock
+from inkwire.engine.forwarding import Forwarder
 from inkwire.errors import InkwireError, StoreError, Unparsable
+from inkwire.ids import Ids
 from inkwire.model.event import ParsedEvent, Term, TermKind
 from inkwire.model.receipt import OpenedReceipt
 from inkwire.model.request import InboundRequest
@@ -31,7 +35,14 @@ class Dispatcher:
     """Takes waiting events and hands them on."""
 
     def __init__(
-        self, *, store: Store, registry: Registry, retry_s: float = 1.0, sweep_s: float = 5.0
+        self,
+        *,
+        store: Store,
+        registry: Registry,
+        clock: Clock,
+        ids: Ids,
+        retry_s: float = 1.0,
+        sweep_s: float = 5.0,
     ) -> None:
         """`registry` reads the bodies; `store` gives the events and keeps what comes of them.
 
@@ -41,6 +52,8 @@ class Dispatcher:
         """
         self._store = store
         self._registry = registry
+        self._clock = clock
+        self._ids = ids
         self._retry_s = retry_s
         self._sweep_s = sweep_s
 
@@ -92,7 +105,8 @@ class Dispatcher:
 
     def _work(self, waiting: Sequence[Undispatched]) -> list[Dispatched]:
         settings = {source.id: source.settings for source in self._store.sources.all()}
-        reader = _Reader(self._registry, settings)
+        forwarder = Forwarder(self._store.subscribers, self._clock, self._ids)
+        reader = _Reader(self._registry, settings, forwarder)
         return [reader.dispatched(item) for item in waiting]
 
 
@@ -100,16 +114,22 @@ class _Reader:
     """Reads events back out of their receipts; the events of one body are read once."""
 
     def __init__(
-        self, registry: Registry, settings: Mapping[str, Mapping[str, SettingValue]]
+        self,
+        registry: Registry,
+        settings: Mapping[str, Mapping[str, SettingValue]],
+        forwarder: Forwarder,
     ) -> None:
         self._registry = registry
+        self._forwarder = forwarder
         self._settings = settings
         self._parsed: dict[str, tuple[ParsedEvent, ...]] = {}
 
     def dispatched(self, item: Undispatched) -> Dispatched:
         """What is kept of one event; a failure becomes a sentence on it."""
         try:
-            return Dispatched(event_id=item.event.id, terms=self._terms(item))
+            return self._read(item)
+        except StoreError:
+            raise  # no fault of this event: the whole batch waits until the store can do it
         except InkwireError as error:
             return Dispatched(event_id=item.event.id, error=error.message)
         except Exception:
@@ -121,7 +141,7 @@ class _Reader:
                 "Dispatch it again after an upgrade.",
             )
 
-    def _terms(self, item: Undispatched) -> tuple[Term, ...]:
+    def _read(self, item: Undispatched) -> Dispatched:
         event, body = item.event, item.canonical or item.opened.body
         if body is None:
             raise Unparsable("The body is no longer here, so nothing can be read out of it.")
@@ -133,7 +153,11 @@ class _Reader:
         parsed = self._parsed[event.receipt_id]
         if event.position >= len(parsed):
             raise Unparsable("The source's settings changed: this body now holds fewer events.")
-        return _bounded(receiver, parsed[event.position])
+        return Dispatched(
+            event_id=event.id,
+            terms=_bounded(receiver, parsed[event.position]),
+            messages=tuple(self._forwarder.messages(event, parsed, body)),
+        )
 
 
 def _bounded(receiver: Receiver, parsed: ParsedEvent) -> tuple[Term, ...]:

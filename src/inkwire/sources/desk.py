@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from inkwire.auditing import Auditor
 from inkwire.clock import Clock
 from inkwire.errors import Conflict, InvalidInput, NotFound
 from inkwire.ids import Ids
-from inkwire.model.access import AuditEntry, Caller, Scope
+from inkwire.model.access import Caller, Scope
 from inkwire.model.source import SOURCE_ID, ManagedBy, Secret, SecretInfo, Source, SourceActivity
 from inkwire.providers import registry as providers
 from inkwire.providers.contract import SecretField
@@ -48,6 +49,7 @@ class SourceDesk:
         self._registry = registry
         self._clock = clock
         self._ids = ids
+        self._audit = Auditor(clock, ids)
         self._base_url = base_url.rstrip("/")
         self._largest = max_body_bytes
         self._changing = threading.Lock()
@@ -98,7 +100,7 @@ class SourceDesk:
         given = {**draft.secrets, **generated}
         kept = [self._new_secret(role, value) for role, value in given.items()]
         detail = {"provider": source.provider, "name": source.name}
-        audit = self._audit(caller, "source.create", source.id, **detail)
+        audit = self._audit.entry(caller, "source.create", source.id, **detail)
         self._store.sources.create(source, kept, audit=audit)
         return self._store.sources.get(source.id), generated
 
@@ -129,7 +131,7 @@ class SourceDesk:
         """Removes the source and its secrets; receipts and events stay."""
         source = self._mine(caller, source_id)
         detail = {"provider": source.provider, "name": source.name}
-        audit = self._audit(caller, "source.delete", source_id, **detail)
+        audit = self._audit.entry(caller, "source.delete", source_id, **detail)
         self._store.sources.delete(source_id, audit=audit)
 
     def rotate(
@@ -152,7 +154,7 @@ class SourceDesk:
             found.close()
             self._refuse_many(source, role, overlap_s)
             secret = self._new_secret(role, text)
-            audit = self._audit(
+            audit = self._audit.entry(
                 caller, "source.rotate", source_id, role=role, overlap_s=str(overlap_s)
             )
             self._store.sources.add_secret(
@@ -180,7 +182,7 @@ class SourceDesk:
                     "ends. Rotate it with an overlap of 0 seconds instead."
                 )
             detail = {"role": secret.role, "secret": secret_id}
-            audit = self._audit(caller, "source.remove_secret", source_id, **detail)
+            audit = self._audit.entry(caller, "source.remove_secret", source_id, **detail)
             self._store.sources.remove_secret(source_id, secret_id, audit=audit)
 
     def holds(
@@ -217,7 +219,7 @@ class SourceDesk:
             if not changed:
                 return old
             new = replace(new, updated_at=self._clock.now())
-            audit = self._audit(caller, action, source_id, changed=", ".join(changed))
+            audit = self._audit.entry(caller, action, source_id, changed=", ".join(changed))
             self._store.sources.update(new, audit=audit, expected=old.updated_at)
             return new
 
@@ -248,16 +250,6 @@ class SourceDesk:
             role=role,
             value=value.encode("utf-8"),
             created_at=self._clock.now(),
-        )
-
-    def _audit(self, caller: Caller, action: str, target: str, **detail: str) -> AuditEntry:
-        return AuditEntry(
-            id=self._ids.new("aud"),
-            at=self._clock.now(),
-            actor=caller.actor,
-            action=action,
-            target=target,
-            detail=detail,
         )
 
 

@@ -1,8 +1,9 @@
 """What a person does with what came in: release it from quarantine, dispatch it again."""
 
+from inkwire.auditing import Auditor
 from inkwire.clock import Clock
 from inkwire.ids import Ids
-from inkwire.model.access import AuditEntry, Caller, Scope
+from inkwire.model.access import Caller, Scope
 from inkwire.model.receipt import Receipt
 from inkwire.store.contract import Store
 
@@ -12,8 +13,7 @@ class Inbox:
 
     def __init__(self, *, store: Store, clock: Clock, ids: Ids) -> None:
         self._store = store
-        self._clock = clock
-        self._ids = ids
+        self._audit = Auditor(clock, ids)
 
     def release(self, caller: Caller, receipt_id: str) -> Receipt:
         """Lets a quarantined receipt in; its events then wait for dispatch.
@@ -21,7 +21,7 @@ class Inbox:
         Raises Forbidden, NotFound, and Conflict if it is not quarantined.
         """
         caller.require(Scope.EVENTS_WRITE)
-        audit = self._audit(caller, "receipt.release", receipt_id)
+        audit = self._audit.entry(caller, "receipt.release", receipt_id)
         return self._store.inbound.release(receipt_id, at=audit.at, audit=audit)
 
     def dispatch_again(self, caller: Caller, event_id: str) -> None:
@@ -30,14 +30,5 @@ class Inbox:
         Raises Forbidden, NotFound, and Conflict if it may not be dispatched (quarantined …).
         """
         caller.require(Scope.EVENTS_WRITE)
-        audit = self._audit(caller, "event.dispatch", event_id)
+        audit = self._audit.entry(caller, "event.dispatch", event_id)
         self._store.dispatch.again(event_id, audit=audit)
-
-    def _audit(self, caller: Caller, action: str, target: str) -> AuditEntry:
-        return AuditEntry(
-            id=self._ids.new("aud"),
-            at=self._clock.now(),
-            actor=caller.actor,
-            action=action,
-            target=target,
-        )

@@ -41,6 +41,8 @@ _SIGNATURE = b"x-boxc-hmac-sha256"
 _TOPIC = b"x-boxc-topic"
 _ACCOUNT = b"x-boxc-account"
 _ROLE = "key"
+#: The account of seed 004's example.
+_SAMPLE_ACCOUNT = "9512"
 #: Members of a body's object that a source can be limited to (R131).
 _DOCUMENT_IDS = ("id", "order_id", "shipment_id")
 
@@ -127,15 +129,19 @@ class BoxcReceiver:
         event_type: str,
         delivery_id: str,
     ) -> SignedRequest:
-        """What BoxC would send on the topic `event_type`. Raises InvalidInput without a key."""
+        """What BoxC would send on the topic `event_type`. Raises InvalidInput without a key.
+
+        The sender may say `account` in the settings; empty: no account is named.
+        """
         digest = hmac_sha256(first_of(secrets, _ROLE).value, body)
+        account = str(settings.get("account", _SAMPLE_ACCOUNT))
         return SignedRequest(
             headers=(
                 ("Content-Type", "application/json"),
                 ("User-Agent", "BoxC/1.0 Webhook"),
                 ("X-BoxC-Hmac-SHA256", to_base64(digest)),
                 ("X-BoxC-Topic", event_type.removeprefix(f"{PROVIDER}.")),
-                ("X-BoxC-Account", "9512"),
+                *((("X-BoxC-Account", account),) if account else ()),
             ),
             body=body,
         )

@@ -1,0 +1,1 @@
+"""Sending: who subscribes to what, messages, deliveries and their attempts."""

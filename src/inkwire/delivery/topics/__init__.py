@@ -1,0 +1,1 @@
+"""The built-in topics: one JSON file each, with description, schema and example."""

@@ -1,0 +1,68 @@
+"""What a worker process does, from its start to its orderly end.
+
+Apart from `inkwire.hub`, because a web process needs neither the sender nor its HTTP client.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from random import Random
+from typing import Any
+
+from inkwire.delivery.jobs import JobRunner
+from inkwire.delivery.sender import Sender
+from inkwire.engine.dispatch import Dispatcher
+from inkwire.hub import Hub, open_guard
+from inkwire.outbound.http import Outbound
+from inkwire.store.live import LiveCounters
+
+
+async def run_worker(hub: Hub, stop: asyncio.Event) -> None:
+    """Hands on events, sends messages and advances jobs until `stop` is set.
+
+    Returns when what is in hand is finished. If one of them fails for good, all are stopped and
+    its error is raised: `serve` then starts the worker anew.
+    """
+    settings, live = hub.settings, LiveCounters()
+    guard = open_guard(settings)
+    watching = asyncio.create_task(live.run(hub.store))
+    try:
+        async with Outbound(
+            guard=guard,
+            clock=hub.clock,
+            proxy=settings.outbound_proxy,
+            ca_file=settings.outbound_ca_file,
+        ) as outbound:
+            dispatcher = Dispatcher(
+                store=hub.store, registry=hub.registry, clock=hub.clock, ids=hub.ids
+            )
+            sender = Sender(
+                store=hub.store,
+                live=live,
+                post=outbound.post,
+                clock=hub.clock,
+                ids=hub.ids,
+                random=Random().random,  # noqa: S311 - jitter is no secret
+                in_flight=settings.deliveries_in_flight,
+            )
+            runner = JobRunner(store=hub.store, live=live, clock=hub.clock, ids=hub.ids)
+            await _together(
+                stop,
+                dispatcher.run(stop),
+                sender.run(stop, grace_s=settings.shutdown_grace_s),
+                runner.run(stop),
+            )
+    finally:
+        live.close()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        guard.close()
+
+
+async def _together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
+    """Runs all; if one raises, the others are told to stop and finish what they hold."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    stop.set()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        task.result()
