@@ -10,18 +10,18 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from inkwire import __version__
-from inkwire.api.app import BodyLimit, api_router, install_errors
+from inkwire.api.app import BodyLimit, RateHeaders, api_router, install_errors
 from inkwire.console.app import console_app
 from inkwire.errors import InkwireError
-from inkwire.hub import Hub, open_hub, run_worker
+from inkwire.hub import Hub, open_hub
 from inkwire.ingest.endpoint import Ingest
 from inkwire.metrics import metrics_registry
 from inkwire.model.access import Scope as Reach
-from inkwire.parts import Parts
+from inkwire.portal.app import portal_app
 from inkwire.store.contract import CONFIG
 from inkwire.store.live import LiveCounters
 
-__all__ = ["Hub", "WebApp", "open_hub", "run_worker", "web_app"]
+__all__ = ["Hub", "WebApp", "open_hub", "web_app"]
 
 #: Seconds before a change of the sources that could not be read is tried again.
 RELOAD_RETRY_S = 1.0
@@ -124,19 +124,12 @@ def _pages(hub: Hub, live: LiveCounters, ingest: Ingest) -> FastAPI:
     )
     install_errors(pages)
     pages.add_middleware(BodyLimit)
-    parts = Parts(
-        settings=hub.settings,
-        store=hub.store,
-        registry=hub.registry,
-        clock=hub.clock,
-        desk=hub.desk,
-        inbox=hub.inbox,
-        gate=hub.gate,
-        live=live,
-    )
+    pages.add_middleware(RateHeaders)
+    parts = hub.parts(live)
     pages.include_router(api_router(parts))
     pages.mount("/console", console_app(parts))
-    metrics = metrics_registry(ingest.metrics, hub.store)
+    pages.mount("/portal", portal_app(parts))
+    metrics = metrics_registry(ingest.metrics, hub.store, hub.clock)
 
     @pages.get("/", include_in_schema=False)
     def front() -> Response:

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from inkwire.clock import Clock
 from inkwire.ingest.metrics import BATCH_BOUNDS
 from inkwire.ingest.metrics import Metrics as IngestMetrics
 from inkwire.store.contract import Store
@@ -31,9 +32,10 @@ _COUNTERS = {
 class _HubCollector(Collector):
     """Reads the numbers when they are asked for."""
 
-    def __init__(self, ingest: IngestMetrics, store: Store) -> None:
+    def __init__(self, ingest: IngestMetrics, store: Store, clock: Clock) -> None:
         self._ingest = ingest
         self._store = store
+        self._clock = clock
 
     def collect(self) -> Iterable[Metric]:
         """One family per number."""
@@ -52,6 +54,12 @@ class _HubCollector(Collector):
             "Events that wait for dispatch (counted up to 10,000).",
             value=self._store.dispatch.backlog(),
         )
+        due, _ = self._store.outbox.waiting(self._clock.now())
+        yield GaugeMetricFamily(
+            "inkwire_deliveries_due",
+            "Deliveries whose time has come (counted up to 10,000), breaker waits among them.",
+            value=due,
+        )
 
     def _batches(self) -> Metric:
         sizes = dict(self._ingest.batch_sizes)
@@ -67,8 +75,8 @@ class _HubCollector(Collector):
         )
 
 
-def metrics_registry(ingest: IngestMetrics, store: Store) -> CollectorRegistry:
+def metrics_registry(ingest: IngestMetrics, store: Store, clock: Clock) -> CollectorRegistry:
     """What `/metrics` shows, of this process and the store."""
     registry = CollectorRegistry()
-    registry.register(_HubCollector(ingest, store))
+    registry.register(_HubCollector(ingest, store, clock))
     return registry

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -11,8 +12,9 @@ import pytest
 from fastapi import FastAPI
 
 from fakes.hub import open_rooms
+from fakes.subscriber import subscriber
 from inkwire.access.gate import CLI
-from inkwire.api.app import BodyLimit, Parts, api_router, install_errors
+from inkwire.api.app import BodyLimit, RateHeaders, api_router, install_errors
 from inkwire.model.access import Scope
 from inkwire.store.live import LiveCounters
 
@@ -124,18 +126,10 @@ def build(rooms):
     """The API as the hub mounts it."""
     app = FastAPI(title="Inkwire", version="0", openapi_url="/v1/openapi.json", docs_url=None)
     install_errors(app)
-    parts = Parts(
-        settings=rooms.settings,
-        store=rooms.store,
-        registry=rooms.registry,
-        clock=rooms.clock,
-        desk=rooms.desk,
-        inbox=rooms.inbox,
-        gate=rooms.gate,
-        live=LiveCounters(),
-    )
+    parts = rooms.hub.parts(LiveCounters())
     app.include_router(api_router(parts))
     app.add_middleware(BodyLimit)
+    app.add_middleware(RateHeaders)
     return app
 
 
@@ -148,6 +142,18 @@ def client(app, rooms):
         return Client(app, key)
 
     return make
+
+
+@pytest.fixture
+def hub_with(tmp_path):
+    """Opens a hub with given settings: its rooms, and a client with an application's own key."""
+    with ExitStack() as stack:
+
+        def opened(**settings):
+            rooms = stack.enter_context(open_rooms(tmp_path / "other", **settings))
+            return rooms, Client(build(rooms), subscriber(rooms).key())
+
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from fastapi.routing import iter_route_contexts
 
 from inkwire.access.gate import CLI
 from inkwire.api.callers import Allowed
-from inkwire.model.access import Caller, Scope
+from inkwire.model.access import APPLICATION_SCOPES, Caller, Scope
 
 #: What anybody may read: the document that describes the API.
 PUBLIC = {("GET", "/v1/openapi.json"), ("HEAD", "/v1/openapi.json")}
@@ -27,12 +27,25 @@ def routes(app):
 
 
 def documented(app):
-    """The scope that the OpenAPI document names for each (method, path)."""
+    """The scopes that the OpenAPI document names for each (method, path), one of them enough."""
     return {
-        (method.upper(), path): operation.get("security", [{}])[0].get("ApiKey", [])
+        (method.upper(), path): [
+            scope for one in operation.get("security", [{}]) for scope in one.get("ApiKey", [])
+        ]
         for path, operations in app.openapi()["paths"].items()
         for method, operation in operations.items()
     }
+
+
+def of_boxc(path):
+    """Whether the route speaks BoxC's API, for keys of applications."""
+    return path.startswith("/v1/webhooks")
+
+
+def said(answer):
+    """The sentence for a person, in either shape of errors."""
+    told = answer.json()
+    return told["message"] if "message" in told else told["detail"]
 
 
 def filled(path):
@@ -48,12 +61,17 @@ def open_doors(app, call, statuses):
 
 
 def test_every_route_names_one_scope_in_the_document(app):
-    """No route is hidden, none is without a scope, and each asks for exactly one."""
+    """No route is hidden, none is without a scope, and each asks for exactly one.
+
+    But for the link into the portal, which an operator's key opens by one, an application's own
+    key by another.
+    """
     scopes = documented(app)
     assert sorted(scopes) == routes(app)
     for route, needed in scopes.items():
-        assert len(needed) == 1, route
-        Scope(needed[0])
+        either = route == ("POST", "/v1/applications/{application_id}/portal-link")
+        assert len(needed) == (2 if either else 1), route
+        assert set(needed) <= set(Scope)
 
 
 def test_nobody_gets_in_without_a_key(app, client, rooms):
@@ -77,22 +95,26 @@ def test_an_unknown_or_revoked_key_opens_nothing(app, client, rooms):
     revoked = client()
     newest = rooms.gate.api_keys(CLI)[0]
     rooms.gate.revoke_api_key(CLI, newest.id)
-    assert open_doors(app, revoked.call, {401}) == {}
+    # BoxC's API has a code of its own for that, with 403.
+    doors = open_doors(app, revoked.call, {401})
+    assert set(doors.values()) == {403}
+    assert {path for _, path in doors} == {path for _, path in routes(app) if of_boxc(path)}
     assert "revoked" in revoked.get("/v1/events").json()["detail"]
 
 
 def test_a_key_without_the_scope_is_told_which(app, client, rooms):
     """With every scope but the needed one: 403, and the answer names the scope."""
     needed = documented(app)
-    lacking = {scope: client(*(set(Scope) - {scope})) for scope in Scope}
+    each = {tuple(scopes) for scopes in needed.values()}
+    lacking = {scopes: client(*(set(Scope) - set(scopes))) for scopes in each}
     before = rooms.store.access.audit()
 
     def call(method, path):
         route = next(r for r in needed if r[0] == method and filled(r[1]) == path)
-        (scope,) = needed[route]
-        answer = lacking[Scope(scope)].call(method, path)
+        scopes = tuple(needed[route])
+        answer = lacking[scopes].call(method, path)
         if answer.status == 403:
-            assert f"scope {scope}," in answer.json()["detail"]
+            assert f"scope {scopes[0]}," in said(answer)
             assert "insufficient_scope" in answer.headers["www-authenticate"]
         return answer
 
@@ -100,16 +122,25 @@ def test_a_key_without_the_scope_is_told_which(app, client, rooms):
     assert rooms.store.access.audit() == before
 
 
-def test_the_documented_scope_is_enough(app, client):
+def test_the_documented_scope_is_enough(app, client, rooms):
     """With the needed scope alone no route answers 401 or 403."""
     needed = documented(app)
     holding = {scope: client(scope) for scope in Scope}
+    application = rooms.applications.create(CLI, name="Acme")
+    own = {}
+    for scope in APPLICATION_SCOPES:
+        _, key = rooms.gate.add_api_key(
+            CLI, name="own", scopes=frozenset({scope}), application_id=application.id
+        )
+        own[scope] = type(holding[scope])(app, key)
 
     def call(method, path):
         route = next(r for r in needed if r[0] == method and filled(r[1]) == path)
-        return holding[Scope(needed[route][0])].call(method, path)
+        clients = own if of_boxc(path) else holding
+        return clients[Scope(needed[route][0])].call(method, path)
 
-    assert open_doors(app, call, {200, 404, 422}) == {}
+    # 400: BoxC's API on a body that is missing; 404: also of a webhook that is not there.
+    assert open_doors(app, call, {200, 400, 404, 422}) == {}
 
 
 def test_a_session_cookie_is_no_api_key(app, client, rooms):

@@ -15,8 +15,14 @@ from argon2.profiles import RFC_9106_LOW_MEMORY
 from fakes.acme import PROVIDER, SILENT, TWIN
 from inkwire.access.gate import Gate
 from inkwire.access.passwords import Passwords
+from inkwire.access.portal import PortalDoor
 from inkwire.clock import ManualClock
 from inkwire.config import Settings, load_settings
+from inkwire.delivery.applications import ApplicationDesk
+from inkwire.delivery.desk import WebhookDesk
+from inkwire.delivery.log import DeliveryLog
+from inkwire.delivery.publish import Publisher
+from inkwire.hub import Hub, hub_of
 from inkwire.ids import SortableIds
 from inkwire.model.event import DedupeKind, EventState, ParsedEvent
 from inkwire.model.receipt import Intake, IntakeEvent
@@ -34,6 +40,22 @@ LARGEST = 1_000_000
 CHEAP = Passwords(replace(RFC_9106_LOW_MEMORY, time_cost=1, memory_cost=8, parallelism=1))
 
 
+#: Rooms of a hub that `Rooms` has under the same names.
+SHARED = (
+    "settings",
+    "registry",
+    "store",
+    "desk",
+    "inbox",
+    "gate",
+    "portal",
+    "applications",
+    "webhooks",
+    "publisher",
+    "deliveries",
+)
+
+
 @dataclass(frozen=True)
 class Rooms:
     """Everything of one hub but its pages."""
@@ -46,6 +68,12 @@ class Rooms:
     desk: SourceDesk
     inbox: Inbox
     gate: Gate
+    portal: PortalDoor
+    applications: ApplicationDesk
+    webhooks: WebhookDesk
+    publisher: Publisher
+    deliveries: DeliveryLog
+    hub: Hub
 
     def receive(
         self,
@@ -91,31 +119,29 @@ def _migrated() -> Path:
 
 
 @contextmanager
-def open_rooms(folder: Path) -> Iterator[Rooms]:
-    """Rooms with an empty store in `folder`, which must not exist."""
+def open_rooms(folder: Path, **more: object) -> Iterator[Rooms]:
+    """Rooms with an empty store in `folder`, which must not exist; `more`: settings."""
     shutil.copytree(_migrated(), folder)
-    settings = load_settings(data_dir=folder, max_body_bytes=LARGEST)
+    given = {"api_burst": 1_000_000, "max_body_bytes": LARGEST, "public_url": BASE_URL, **more}
+    settings = load_settings(data_dir=folder, **given)
     clock = ManualClock(START)
     ids = SortableIds(clock)
     store = open_store(settings, clock=clock, ids=ids)
-    registry = Registry([PROVIDER, SILENT, TWIN])
+    hub = hub_of(
+        settings,
+        store,
+        clock=clock,
+        ids=ids,
+        providers=Registry([PROVIDER, SILENT, TWIN]),
+        passwords=CHEAP,
+        resolver=resolve,
+    )
     try:
-        yield Rooms(
-            settings=settings,
-            clock=clock,
-            ids=ids,
-            registry=registry,
-            store=store,
-            desk=SourceDesk(
-                store=store,
-                registry=registry,
-                clock=clock,
-                ids=ids,
-                base_url=BASE_URL,
-                max_body_bytes=LARGEST,
-            ),
-            inbox=Inbox(store=store, clock=clock, ids=ids),
-            gate=Gate(store=store, clock=clock, ids=ids, session_hours=12, passwords=CHEAP),
-        )
+        yield Rooms(**{name: getattr(hub, name) for name in SHARED}, clock=clock, ids=ids, hub=hub)
     finally:
         store.close()
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Names as a test's DNS knows them: `inside.example.com` is a private address."""
+    return ["10.1.2.3" if host == "inside.example.com" else "93.184.216.34"]

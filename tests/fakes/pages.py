@@ -21,12 +21,14 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from fakes.hub import resolve
 from inkwire.access.gate import CLI, Gate
 from inkwire.app import Hub
 from inkwire.clock import Clock, ManualClock
 from inkwire.config import load_settings
-from inkwire.console.app import Parts, console_app
+from inkwire.console.app import console_app
 from inkwire.engine.dispatch import Dispatcher
+from inkwire.hub import hub_of
 from inkwire.ids import SortableIds
 from inkwire.ingest.live_sources import load_sources
 from inkwire.ingest.receive import Received, Refusal, judge
@@ -35,11 +37,9 @@ from inkwire.model.event import EventState
 from inkwire.model.receipt import Intake, Rejection
 from inkwire.model.request import InboundRequest, shown_headers
 from inkwire.model.source import Source
+from inkwire.portal.app import portal_app
 from inkwire.providers.registry import case as sample
-from inkwire.providers.registry import registry
-from inkwire.sources.desk import SourceDesk
 from inkwire.sources.drafting import SourceDraft
-from inkwire.sources.inbox import Inbox
 from inkwire.store.contract import Store
 from inkwire.store.live import LiveCounters
 from inkwire.store.open import migrate, open_store
@@ -58,13 +58,25 @@ SECRETS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+PARTS_OF_A_STORE = (
+    "inbound",
+    "sources",
+    "events",
+    "dispatch",
+    "access",
+    "subscribers",
+    "outbox",
+    "jobs",
+)
+
+
 class CountingStore:
     """The real store; notes each call of its parts' methods in `calls`."""
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
         self.calls: list[str] = []
-        for name in ("inbound", "sources", "events", "dispatch", "access"):
+        for name in PARTS_OF_A_STORE:
             setattr(self, name, _CountingPart(getattr(inner, name), name, self.calls))
 
     def __getattr__(self, name: str) -> Any:
@@ -112,19 +124,13 @@ class Pages:
     @property
     def app(self) -> Starlette:
         """The console, mounted as in a real process; news flow once its lifespan has begun."""
-        hub = self.hub
-        parts = Parts(
-            settings=hub.settings,
-            store=hub.store,
-            registry=hub.registry,
-            clock=hub.clock,
-            desk=hub.desk,
-            inbox=hub.inbox,
-            gate=hub.gate,
-            live=self.live,
-        )
+        parts = self.hub.parts(self.live)
         return Starlette(
-            routes=[Mount("/console", console_app(parts))], lifespan=self._follow_the_store
+            routes=[
+                Mount("/console", console_app(parts)),
+                Mount("/portal", portal_app(parts)),
+            ],
+            lifespan=self._follow_the_store,
         )
 
     @asynccontextmanager
@@ -230,7 +236,10 @@ class Pages:
 
     def dispatch(self) -> int:
         """Hands on everything that waits, as the worker does; returns how many events."""
-        dispatcher = Dispatcher(store=self.hub.store, registry=self.hub.registry)
+        hub = self.hub
+        dispatcher = Dispatcher(
+            store=hub.store, registry=hub.registry, clock=hub.clock, ids=hub.ids
+        )
         done = 0
         while taken := dispatcher.run_once():
             done += taken
@@ -266,27 +275,19 @@ def served(pages: Pages) -> Iterator[str]:
 
 
 @contextmanager
-def open_pages(folder: Path, *, clock: Clock, public_url: str = BASE_URL) -> Iterator[Pages]:
-    """A hub with an empty store in `folder`, which must not exist, and the people in it."""
+def open_pages(
+    folder: Path, *, clock: Clock, public_url: str = BASE_URL, **settled: Any
+) -> Iterator[Pages]:
+    """A hub with an empty store in `folder`, which must not exist, and the people in it.
+
+    `settled`: further settings.
+    """
     shutil.copytree(_migrated(), folder)
-    settings = load_settings(data_dir=folder, public_url=public_url, environment="test")
+    settings = load_settings(data_dir=folder, public_url=public_url, environment="test", **settled)
     ids = SortableIds(clock)
     with closing(open_store(settings, clock=clock, ids=ids)) as real:
         store = CountingStore(real)
-        shared: dict[str, Any] = {"store": store, "clock": clock, "ids": ids}
-        hub = Hub(
-            settings=settings,
-            registry=registry(),
-            desk=SourceDesk(
-                registry=registry(),
-                base_url=settings.base_url,
-                max_body_bytes=settings.max_body_bytes,
-                **shared,
-            ),
-            inbox=Inbox(**shared),
-            gate=Gate(session_hours=settings.session_hours, **shared),
-            **shared,
-        )
+        hub = hub_of(settings, store, clock=clock, ids=ids, resolver=resolve)
         yield Pages(hub=hub, live=LiveCounters())
 
 

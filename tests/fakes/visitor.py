@@ -99,7 +99,8 @@ class Visitor:
         return answer
 
     def _keep(self, line: str) -> None:
-        for name, morsel in SimpleCookie(line).items():
+        known = line.removesuffix("; Partitioned")  # the standard library learns it with 3.14
+        for name, morsel in SimpleCookie(known).items():
             if morsel["max-age"] == "0":
                 self.cookies.pop(name, None)
             else:

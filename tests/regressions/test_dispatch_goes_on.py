@@ -100,7 +100,9 @@ async def test_an_event_that_a_dead_worker_had_locked_is_taken(hub: Hub):
             loop.call_soon_threadsafe(seen.put_nowait, done)
             return done
 
-    dispatcher = Told(store=hub.store, registry=Registry([]), sweep_s=0.05)
+    dispatcher = Told(
+        store=hub.store, registry=Registry([]), clock=hub.clock, ids=hub.ids, sweep_s=0.05
+    )
     task = asyncio.create_task(dispatcher.run(stop))
     assert [await asyncio.wait_for(seen.get(), 10) for _ in range(3)] == [0, 0, 0]
     dead.close()

@@ -30,6 +30,10 @@ async def test_what_the_quarantine_does_not_take_is_counted_logged_and_listed(tm
         assert "INKWIRE_QUARANTINE_ROWS" in rows[0].hint
         assert hub.ingest.metrics.quarantine_dropped == 4
         assert hub.ingest.metrics.quarantined == 0
-        dispatch = SimpleNamespace(backlog=lambda: 0)
-        shown = metrics_registry(hub.ingest.metrics, SimpleNamespace(dispatch=dispatch))
+        store = SimpleNamespace(
+            dispatch=SimpleNamespace(backlog=lambda: 0),
+            outbox=SimpleNamespace(waiting=lambda now: (3, now)),
+        )
+        shown = metrics_registry(hub.ingest.metrics, store, hub.clock)
+        assert shown.get_sample_value("inkwire_deliveries_due") == 3
         assert shown.get_sample_value("inkwire_ingest_quarantine_dropped_total") == 4

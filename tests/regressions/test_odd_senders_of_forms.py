@@ -4,9 +4,9 @@ import pytest
 from starlette.requests import Request
 
 from inkwire.config import load_settings
-from inkwire.console.door import is_own_origin
-from inkwire.console.form_body import read_form
 from inkwire.errors import InvalidInput
+from inkwire.pages.door import is_own_origin
+from inkwire.pages.form_body import read_form
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://[::", "http://[x]", "//["])

@@ -11,6 +11,7 @@ import structlog
 from inkwire.access import tokens
 from inkwire.access.passwords import Passwords
 from inkwire.access.throttle import Throttle
+from inkwire.auditing import Auditor
 from inkwire.clock import Clock
 from inkwire.errors import (
     Conflict,
@@ -23,6 +24,7 @@ from inkwire.errors import (
 )
 from inkwire.ids import Ids
 from inkwire.model.access import (
+    APPLICATION_SCOPES,
     ROLE_SCOPES,
     ApiKey,
     AuditEntry,
@@ -56,6 +58,11 @@ class SignedIn:
     session: LoginSession
     caller: Caller
 
+    @property
+    def csrf(self) -> str:
+        """What must come back with every form of theirs."""
+        return self.session.csrf
+
 
 class Gate:
     """Signs people in, knows API keys, and keeps both. Safe to share between threads.
@@ -77,6 +84,7 @@ class Gate:
         self._access = store.access
         self._clock = clock
         self._ids = ids
+        self._audit = Auditor(clock, ids)
         self._session = timedelta(hours=session_hours)
         self._passwords = passwords or Passwords()
         self._throttle = Throttle(clock)
@@ -140,10 +148,13 @@ class Gate:
         if key is None:
             raise Unauthenticated("This API key is unknown here; ask an administrator for one.")
         if key.revoked_at is not None:
-            raise Unauthenticated("This API key was revoked; ask an administrator for a new one.")
+            raise Unauthenticated(
+                "This API key was revoked; ask an administrator for a new one.", code="revoked"
+            )
         with suppress(StoreError):  # when it was last used is worth no failed request
             self._access.touch_api_key(key.id, at=self._clock.now())
-        return Caller(actor=f"key:{key.id}", scopes=key.scopes)
+        scopes = key.scopes if key.application_id is None else key.scopes & APPLICATION_SCOPES
+        return Caller(actor=f"key:{key.id}", scopes=scopes, application_id=key.application_id)
 
     # --- users
 
@@ -170,7 +181,7 @@ class Gate:
             password_hash=self._passwords.hash(password),
             created_at=self._clock.now(),
         )
-        audit = self._audit(caller, "user.add", user.id, name=name, role=role.value)
+        audit = self._audit.entry(caller, "user.add", user.id, name=name, role=role.value)
         self._access.add_user(user, audit=audit)
         return user
 
@@ -246,27 +257,38 @@ class Gate:
 
     # --- API keys and the audit log
 
-    def api_keys(self, caller: Caller) -> list[ApiKey]:
-        """Every API key, revoked ones too, newest first."""
-        caller.require(Scope.ACCESS)
-        return self._access.api_keys()
+    def api_keys(self, caller: Caller, *, application_id: str | None = None) -> list[ApiKey]:
+        """Every API key, revoked ones too, newest first; or those of one application."""
+        _keeps_keys(caller, application_id)
+        keys = self._access.api_keys()
+        if application_id is None:
+            return keys
+        return [key for key in keys if key.application_id == application_id]
 
     def add_api_key(
-        self, caller: Caller, *, name: str, scopes: frozenset[Scope]
+        self,
+        caller: Caller,
+        *,
+        name: str,
+        scopes: frozenset[Scope],
+        application_id: str | None = None,
     ) -> tuple[ApiKey, str]:
         """A new key, and its text, which cannot be shown again.
 
-        Raises InvalidInput naming every wrong field, Forbidden for scopes the caller lacks, and
-        Conflict if there are too many keys.
+        `application_id`: the application that it speaks for; it then reaches that one's things
+        only, and takes the scope `applications` to make. Raises InvalidInput naming every wrong
+        field, Forbidden for scopes the caller lacks, and Conflict if there are too many keys.
         """
-        _may_give(caller, scopes)
+        _keeps_keys(caller, application_id)
+        _holds(caller, scopes)
         wrong = {}
         if not (1 <= len(name) <= MAX_KEY_NAME and name.isprintable() and name == name.strip()):
             wrong["name"] = (
                 f"must be 1 to {MAX_KEY_NAME} printable characters, without blanks at the ends"
             )
-        if not scopes:
-            wrong["scopes"] = f"must name at least one of: {', '.join(Scope)}"
+        possible = frozenset(Scope) if application_id is None else APPLICATION_SCOPES
+        if not scopes or scopes - possible:
+            wrong["scopes"] = f"must name at least one of, and only: {', '.join(sorted(possible))}"
         if wrong:
             raise InvalidInput(fields=wrong)
         if sum(key.revoked_at is None for key in self._access.api_keys()) >= MAX_API_KEYS:
@@ -282,20 +304,29 @@ class Gate:
             scopes=scopes,
             created_at=self._clock.now(),
             created_by=caller.actor,
+            application_id=application_id,
         )
-        shown = " ".join(sorted(scopes))
-        audit = self._audit(caller, "api_key.add", key.id, name=name, scopes=shown)
-        self._access.add_api_key(key, audit=audit)
+        detail = {"name": name, "scopes": " ".join(sorted(scopes))}
+        if application_id is not None:
+            detail["application"] = application_id
+        self._access.add_api_key(
+            key, audit=self._audit.entry(caller, "api_key.add", key.id, **detail)
+        )
         return key, text
 
-    def revoke_api_key(self, caller: Caller, key_id: str) -> None:
-        """Ends a key at once. Raises NotFound; revoking twice changes nothing."""
-        caller.require(Scope.ACCESS)
-        key = next((key for key in self._access.api_keys() if key.id == key_id), None)
+    def revoke_api_key(
+        self, caller: Caller, key_id: str, *, application_id: str | None = None
+    ) -> None:
+        """Ends a key at once. Raises NotFound; revoking twice changes nothing.
+
+        `application_id`: the key must be that application's.
+        """
+        keys = self.api_keys(caller, application_id=application_id)
+        key = next((key for key in keys if key.id == key_id), None)
         if key is None:
             raise NotFound(f"There is no API key {key_id}.")
         if key.revoked_at is None:
-            audit = self._audit(caller, "api_key.revoke", key_id, name=key.name)
+            audit = self._audit.entry(caller, "api_key.revoke", key_id, name=key.name)
             self._access.revoke_api_key(key_id, at=audit.at, audit=audit)
 
     def audit(
@@ -356,23 +387,25 @@ class Gate:
             detail["role"] = changed.role.value
         if changed.disabled is not user.disabled:
             detail["disabled"] = str(changed.disabled).lower()
-        self._access.update_user(changed, audit=self._audit(caller, action, user.id, **detail))
+        self._access.update_user(
+            changed, audit=self._audit.entry(caller, action, user.id, **detail)
+        )
         return changed
 
-    def _audit(self, caller: Caller, action: str, target: str, **detail: str) -> AuditEntry:
-        return AuditEntry(
-            id=self._ids.new("aud"),
-            at=self._clock.now(),
-            actor=caller.actor,
-            action=action,
-            target=target,
-            detail=detail,
-        )
+
+def _keeps_keys(caller: Caller, application_id: str | None) -> None:
+    """Raises Forbidden unless the caller may handle keys, or those of applications."""
+    caller.require(Scope.ACCESS if application_id is None else Scope.APPLICATIONS)
 
 
 def _may_give(caller: Caller, scopes: frozenset[Scope]) -> None:
     """Raises Forbidden unless the caller may hand out access, and holds `scopes` themselves."""
     caller.require(Scope.ACCESS)
+    _holds(caller, scopes)
+
+
+def _holds(caller: Caller, scopes: frozenset[Scope]) -> None:
+    """Raises Forbidden unless the caller holds `scopes` themselves."""
     if missing := scopes - caller.scopes:
         raise Forbidden(
             "You cannot give, or take over, more than you hold yourself: "

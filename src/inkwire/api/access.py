@@ -30,6 +30,9 @@ class ApiKeyOut(Output):
     scopes: Annotated[list[Scope], BeforeValidator(sorted)]
     created_at: datetime
     created_by: str
+    application_id: str | None = Field(
+        description="The only application that it reaches; null: an operator's."
+    )
     last_used_at: datetime | None = Field(description="To the minute.")
     revoked_at: datetime | None
 
@@ -104,7 +107,7 @@ class AuditOut(Output):
 
     id: str
     at: datetime
-    actor: str = Field(description="`user:NAME`, `key:ID`, `cli` or `file`.")
+    actor: str = Field(description="`user:NAME`, `key:ID`, `portal:APPLICATION`, `cli` or `file`.")
     action: str = Field(examples=["source.create"])
     target: str = Field(description="The object's id.")
     detail: Mapping[str, str]

@@ -2,22 +2,52 @@
 
 from fastapi import APIRouter, Depends
 
-from inkwire.api import access, events, providers, receipts, sources
+from inkwire.api import (
+    access,
+    applications,
+    boxc,
+    deliveries,
+    events,
+    jobs,
+    messages,
+    providers,
+    receipts,
+    sources,
+    topics,
+    webhooks,
+)
 from inkwire.api.limits import BodyLimit
 from inkwire.api.parts import Provide
 from inkwire.api.problems import install_errors
+from inkwire.api.rate import RateHeaders
 from inkwire.parts import Parts
 
-__all__ = ["BodyLimit", "Parts", "api_router", "install_errors"]
+__all__ = ["BodyLimit", "Parts", "RateHeaders", "api_router", "install_errors"]
 
 
 def api_router(parts: Parts) -> APIRouter:
-    """Everything under `/v1`; include it in an app that `install_errors` was called on."""
+    """Everything under `/v1`, and BoxC's API at `/webhooks` too.
+
+    Include it in an app that `install_errors` was called on.
+    """
     router = APIRouter(
-        prefix="/v1",
         dependencies=[Depends(Provide(parts))],
         generate_unique_id_function=lambda route: route.name,
     )
-    for room in (sources, providers, events, receipts, access):
-        router.include_router(room.router)
+    for room in (
+        sources,
+        providers,
+        events,
+        receipts,
+        applications,
+        topics,
+        webhooks,
+        messages,
+        deliveries,
+        jobs,
+        access,
+    ):
+        router.include_router(room.router, prefix="/v1")
+    router.include_router(boxc.router, prefix="/v1/webhooks")
+    router.include_router(boxc.router, prefix="/webhooks", include_in_schema=False)
     return router

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
-from inkwire.api.problems import PREFIX, problem
+from inkwire.api.problems import refusal
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -60,9 +60,9 @@ class BodyLimit:
             return
         read: list[Message] = []
         try:
-            refusal = await self._read(scope, receive, read)
-            if refusal is not None:
-                await refusal(scope, receive, send)
+            refused = await self._read(scope, receive, read)
+            if refused is not None:
+                await refused(scope, receive, send)
                 return
 
             pending = iter(tuple(read))
@@ -93,22 +93,14 @@ class BodyLimit:
         except TimeoutError:
             detail = f"The body did not arrive within {self._deadline_s:g} seconds; send it again."
             # The rest may never come, so this connection is of no more use.
-            return _refusal(scope, 408, "too_slow", detail, {"Connection": "close"})
+            return refusal(scope["path"], 408, "too_slow", detail, {"Connection": "close"})
         return None
 
     def _too_large(self, scope: Scope) -> Response:
         detail = f"The body is larger than {self._max_bytes} bytes; send less at a time."
-        return _refusal(scope, 413, "too_large", detail)
+        return refusal(scope["path"], 413, "too_large", detail)
 
 
 def _busy(scope: Scope) -> Response:
     detail = "Too much is being sent to this hub at this moment; try again in a few seconds."
-    return _refusal(scope, 503, "busy", detail, {"Retry-After": str(RETRY_AFTER_S)})
-
-
-def _refusal(
-    scope: Scope, status: int, code: str, detail: str, headers: dict[str, str] | None = None
-) -> Response:
-    if scope["path"].startswith(PREFIX):
-        return problem(status, code, detail, headers=headers)
-    return PlainTextResponse(detail, status, headers=headers)
+    return refusal(scope["path"], 503, "busy", detail, {"Retry-After": str(RETRY_AFTER_S)})

@@ -1,4 +1,7 @@
-"""Errors of the API as problem+json (RFC 9457), in answers and in the OpenAPI document."""
+"""Errors of the API as problem+json (RFC 9457), in answers and in the OpenAPI document.
+
+Where BoxC's API is spoken they have BoxC's shape: see `boxc_errors`.
+"""
 
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 
+from inkwire.api import boxc_errors
+from inkwire.api.bodies import HAND_READ
 from inkwire.errors import (
     Forbidden,
     InkwireError,
@@ -46,6 +52,17 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status.", examples=[422])
     detail: str = Field(description="What happened and what to do, for a person.")
     errors: list[FieldProblem] | None = Field(None, description="What is wrong, by field.")
+
+
+def refusal(
+    path: str, status: int, code: str, detail: str, headers: dict[str, str] | None = None
+) -> Response:
+    """The answer to a request at `path` that never reached a handler."""
+    if boxc_errors.covers(path):
+        return boxc_errors.of_http(status, detail, headers)
+    if path.startswith(PREFIX):
+        return problem(status, code, detail, headers=headers)
+    return PlainTextResponse(detail, status, headers=headers)
 
 
 def problem(
@@ -91,7 +108,7 @@ def install_errors(app: FastAPI) -> None:
     app.openapi = document  # type: ignore[method-assign] # FastAPI's documented way
 
 
-async def _on_ours(_: Request, error: Exception) -> Response:
+async def _on_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, InkwireError)  # noqa: S101 # registered for it alone
     headers: dict[str, str] = {}
     if isinstance(error, Unauthenticated):
@@ -104,11 +121,14 @@ async def _on_ours(_: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(STORE_RETRY_S)
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("api.failed", code=error.code, error=error.message)
+    path = request.scope["path"]
+    if boxc_errors.covers(path):
+        return boxc_errors.of_error(request.method, path, error, headers)
     fields = error.fields if isinstance(error, InvalidInput) else None
     return problem(error.status, error.code, error.message, fields=fields, headers=headers)
 
 
-async def _on_invalid(_: Request, error: Exception) -> Response:
+async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 # registered for it alone
     fields: dict[str, str] = {}
     for item in error.errors():
@@ -121,13 +141,16 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
             fields[".".join(map(str, path)) or str(where)] = str(item["msg"]).removeprefix(
                 "Value error, "
             )
+    if boxc_errors.covers(request.scope["path"]):
+        return await _on_ours(request, InvalidInput(fields=fields))
     message = "; ".join(f"{path}: {text}" for path, text in fields.items())
     return problem(InvalidInput.status, InvalidInput.code, message, fields=fields)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 # registered for it alone
-    if not request.url.path.startswith(PREFIX):
+    path = request.scope["path"]
+    if not (path.startswith(PREFIX) or boxc_errors.covers(path)):
         return await http_exception_handler(request, error)
     status = HTTPStatus(error.status_code)
     detail = {
@@ -135,17 +158,16 @@ async def _on_http(request: Request, error: Exception) -> Response:
         HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; see Allow.",
         HTTPStatus.BAD_REQUEST: "The body cannot be read; send JSON in UTF-8.",
     }.get(status, str(error.detail))
-    code = status.name.lower()
-    return problem(status, code, detail, headers=dict(error.headers or {}))
+    return refusal(path, status, status.name.lower(), detail, dict(error.headers or {}))
 
 
-async def _on_bug(_: Request, __: Exception) -> Response:
+async def _on_bug(request: Request, __: Exception) -> Response:
     # Starlette raises the error again after this answer, so the server logs it.
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        InkwireError.code,
-        "Inkwire failed at this, and the log of the web process says why; please report it.",
-    )
+    detail = "Inkwire failed at this, and the log of the web process says why; please report it."
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    if boxc_errors.covers(request.scope["path"]):
+        return boxc_errors.of_http(status, detail, None)
+    return problem(status, InkwireError.code, detail)
 
 
 def _clean(text: str) -> str:
@@ -169,13 +191,23 @@ _ANSWERS: dict[int, str] = {
 
 def _answers(method: str, path: str, operation: dict[str, Any]) -> set[int]:
     """The errors that an operation can answer."""
-    answers = {401, 403, 422, 503}
+    answers = {401, 403, 422, 429, 503}
     if "{" in path:
         answers |= {404}
     if method != "get":
         answers |= {409}
     if "requestBody" in operation:
-        answers |= {400, 408, 413, 429}
+        answers |= {400, 408, 413}
+    return answers
+
+
+def _boxc_answers(path: str, operation: dict[str, Any]) -> set[int]:
+    """The errors that an operation of BoxC's API can answer."""
+    answers = {400, 401, 403, 429, 503}
+    if "{" in path:
+        answers |= {404}
+    if "requestBody" in operation:
+        answers |= {408, 413, 415}
     return answers
 
 
@@ -202,9 +234,23 @@ def described(app: FastAPI) -> dict[str, Any]:
         f"Problem{status}": {"description": text, "content": content}
         for status, text in _ANSWERS.items()
     }
+    for model in HAND_READ:
+        described_model = model.model_json_schema(ref_template=template)
+        schemas |= described_model.pop("$defs", {})
+        schemas[model.__name__] = described_model
+    schemas["BoxcError"] = boxc_errors.SCHEMA
+    boxc = {"application/json": {"schema": {"$ref": template.format(model="BoxcError")}}}
+    parts["responses"] |= {
+        f"Boxc{status}": {"description": text, "content": boxc}
+        for status, text in boxc_errors.ANSWERS.items()
+    }
     for path, operations in document.get("paths", {}).items():
         for method, operation in operations.items():
-            for status in sorted(_answers(method, path, operation)):
-                reference = {"$ref": f"#/components/responses/Problem{status}"}
+            answers, kind = _answers(method, path, operation), "Problem"
+            if boxc_errors.covers(path):
+                answers, kind = _boxc_answers(path, operation), "Boxc"
+            operation["responses"].pop("422", None)
+            for status in sorted(answers):
+                reference = {"$ref": f"#/components/responses/{kind}{status}"}
                 operation["responses"][str(status)] = reference
     return document
