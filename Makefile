@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-ASSETS := src/inkwire/console/static/vendor/icons.svg
+ASSETS := src/inkwire/pages/static/vendor/icons.svg
 
 .PHONY: help demo test check fix docs docs-check assets toy wheel crash bench lock system-tools clean
 
@@ -62,10 +62,11 @@ crash: $(STAMP) system-tools ## The long crash runs: 100 kills per store, full d
 
 bench: $(STAMP) ## The benchmarks of docs/explanation/performance.md; takes minutes.
 	$(BIN)/python -m bench.ingest
+	$(BIN)/python -m bench.delivery
 
 lock: ## Renews requirements.lock from pyproject.toml.
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
 	  --no-annotate --extra test --extra dev --output-file requirements.lock pyproject.toml
 
 clean: ## Removes everything that these commands made.
-	rm -rf $(VENV) dist build src/inkwire/console/static/vendor tests/console/vendor inkwire-demo
+	rm -rf $(VENV) dist build src/inkwire/pages/static/vendor tests/console/vendor inkwire-demo

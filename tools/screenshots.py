@@ -9,14 +9,17 @@ import tempfile
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from inkwire.access.gate import CLI
 from inkwire.clock import ManualClock
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 BROWSER, PAGES = import_module("fakes.browser"), import_module("fakes.pages")
+SENT = import_module("fakes.sent")
 
 START = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 900}
@@ -38,10 +41,17 @@ def main(folder: Path) -> None:
             PAGES.served(pages) as address,
         ):
             take(
-                browser, address, {"overview-empty": "/", "events-empty": "/events"}, folder, START
+                browser,
+                address,
+                {"overview-empty": "/", "events-empty": "/events", "webhooks-empty": "/webhooks"},
+                folder,
+                START,
             )
-            ids = PAGES.fill(pages, lambda seconds: clock.advance(seconds=seconds))
-            take(browser, address, views(ids), folder, clock.now())
+            ids = SENT.fill_sent(pages, lambda seconds: clock.advance(seconds=seconds))
+            ids |= PAGES.fill(pages, lambda seconds: clock.advance(seconds=seconds))
+            take(browser, address, views(ids) | sending(ids), folder, clock.now())
+            portal = address.replace("/console", "/portal")
+            take_portal(browser, portal, pages.hub, ids, folder=folder, now=clock.now())
         browser.close()
 
 
@@ -71,6 +81,67 @@ def views(ids: dict[str, str]) -> dict[str, str]:
         "audit": "/settings/audit",
         "not-found": "/sources/gone",
     }
+
+
+def sending(ids: dict[str, str]) -> dict[str, str]:
+    """The pages of webhooks and of what was sent."""
+    hooks = {
+        f"webhook-{name}": f"/webhooks/{ids[name]}" for name in ("good", "down", "paused", "gone")
+    }
+    deliveries = {
+        f"delivery-{name}": f"/deliveries/{ids[name]}" for name in ("delivered", "retried", "due")
+    }
+    recover = f"/webhooks/{ids['down']}/recover"
+    return (
+        hooks
+        | deliveries
+        | {
+            "webhooks": "/webhooks",
+            "webhooks-nothing": "/webhooks?q=nothing+has+this",
+            "new-webhook": "/new-webhook",
+            "webhook-edit": f"/webhooks/{ids['good']}/edit",
+            "webhook-test": f"/webhooks/{ids['good']}/test",
+            "recover": f"{recover}?kind=replay_missing&since=2026-11-01T00:00",
+            "recover-wrong": f"{recover}?kind=recover&since=soon",
+            "deliveries": "/deliveries",
+            "messages": "/messages",
+            "message": f"/messages/{ids['message']}",
+            "failures": "/failures?range=7d",
+            "jobs": "/jobs",
+            "job": f"/jobs/{ids['job']}",
+            "applications": "/applications",
+            "application": f"/applications/{ids['shop']}",
+            "grants": f"/applications/{ids['shop']}/grants",
+            "topics": "/topics",
+            "topic": "/topics/order.signed",
+            "new-topic": "/new-topic",
+        }
+    )
+
+
+def take_portal(
+    browser: Browser, address: str, hub: Any, ids: dict[str, str], *, folder: Path, now: datetime
+) -> None:
+    """Pictures of the portal in each look: its entry, and pages inside."""
+    wanted = {
+        "webhooks": "/webhooks",
+        "webhook": f"/webhooks/{ids['down']}",
+        "delivery": f"/deliveries/{ids['retried']}",
+        "topic": "/topics/order.signed",
+    }
+    for look, scheme, size in LOOKS:
+        context = browser.new_context(color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.clock.set_fixed_time(now)
+        page.goto(f"{address}/")
+        page.screenshot(path=folder / f"portal-entry.{look}.png")
+        page.goto("about:blank")  # from here on another fragment is another page
+        page.goto(f"{address}/#{hub.portal.link(CLI, ids['shop'])[0]}")
+        page.wait_for_url(f"{address}/webhooks")
+        for name, path in wanted.items():
+            page.goto(f"{address}{path}")
+            page.screenshot(path=folder / f"portal-{name}.{look}.png", full_page=look != "phone")
+        context.close()
 
 
 def take(

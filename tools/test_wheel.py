@@ -57,7 +57,7 @@ from importlib import resources
 import inkwire
 from inkwire.providers.registry import cases, manual, registry
 files = resources.files(inkwire)
-for name in ("console/static/vendor/htmx.min.js", "console/static/vendor/icons.svg", "py.typed"):
+for name in ("pages/static/vendor/htmx.min.js", "pages/static/vendor/icons.svg", "py.typed"):
     assert files.joinpath(name).is_file(), name
 for provider in registry().receiving():
     assert manual(provider) and cases(provider), provider.name

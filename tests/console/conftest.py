@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from fakes.pages import PASSWORD, Pages, fill, open_pages
+from fakes.sent import Sent, fill_sent
 from fakes.visitor import Visitor
+from inkwire.access.gate import CLI
 from inkwire.clock import ManualClock
 from inkwire.model.source import Source
+from inkwire.model.webhook import Webhook
 
 START = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 As = Callable[[str], Visitor]
@@ -67,9 +70,42 @@ class Filled:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     """The filled hub with an administrator signed in: for tests that only read."""
-    clock = ManualClock(START)
+    clock = ManualClock(START - timedelta(days=2))
     with open_pages(tmp_path_factory.mktemp("console") / "hub", clock=clock) as opened:
-        found = fill(opened, lambda seconds: clock.advance(seconds=seconds))
+        found = fill_sent(opened, lambda seconds: clock.advance(seconds=seconds))
+        clock.advance(seconds=(START - clock.now()).total_seconds())
+        found |= fill(opened, lambda seconds: clock.advance(seconds=seconds))
         admin = Visitor(opened.app)
         admin.sign_in("admin", PASSWORD)
         yield Filled(pages=opened, ids=found, admin=admin)
+
+
+@pytest.fixture(scope="module")
+def sending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """A hub that has sent for a day, just now, with an administrator signed in: for reading."""
+    clock = ManualClock(START)
+    with open_pages(tmp_path_factory.mktemp("sending") / "hub", clock=clock) as opened:
+        found = fill_sent(opened, lambda seconds: clock.advance(seconds=seconds))
+        admin = Visitor(opened.app)
+        admin.sign_in("admin", PASSWORD)
+        yield Filled(pages=opened, ids=found, admin=admin)
+
+
+@pytest.fixture
+def sent(pages: Pages) -> Sent:
+    """A worker with pretended endpoints."""
+    return Sent(pages)
+
+
+@pytest.fixture
+def shop(sent: Sent) -> str:
+    """An application that may hear the tests' topic."""
+    shop = sent.application("Northwind")
+    sent.pages.hub.applications.set_grants(CLI, shop, ["order.signed"])
+    return shop
+
+
+@pytest.fixture
+def hook(sent: Sent, shop: str) -> Webhook:
+    """Its webhook."""
+    return sent.webhook(shop)

@@ -24,7 +24,7 @@ def test_the_wheel_asks_for_what_is_fetched():
 
 def test_pages_load_no_other_vendored_file():
     """What a page names is in that list."""
-    base = (ROOT / "src/inkwire/console/templates/_base.html").read_text("utf-8")
+    base = (ROOT / "src/inkwire/pages/templates/_head.html").read_text("utf-8")
     loaded = set(re.findall(r'asset\("vendor/([^"]+)"\)', base))
     assert loaded == set(dict(constant("assets.py", "SCRIPTS")).values())
 
@@ -44,10 +44,11 @@ def test_the_lock_file_pins_hashes_and_names_no_registry():
 
 def test_no_icon_is_shipped_unused():
     """The sprite holds what the pages name, and nothing else."""
-    console = ROOT / "src/inkwire/console"
+    rooms = [ROOT / "src/inkwire" / room for room in ("pages", "console", "portal")]
     source = "".join(
         file.read_text("utf-8")
-        for file in [*console.glob("*.py"), *console.glob("templates/*.html")]
+        for room in rooms
+        for file in [*room.rglob("*.py"), *room.glob("templates/*.html")]
     )
     lines = (ROOT / "assets/icons.txt").read_text("utf-8").splitlines()
     unused = [line for line in lines if line[0] != "#" and f'"{line}"' not in source]

@@ -6,106 +6,41 @@ request, and the test fails.
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from fakes.browser import ARGUMENTS, CHROMIUM
-from fakes.pages import PASSWORD, Pages, fill, open_pages, served
+from fakes.desk import DESK, OPEN_FOLDS, PHONE, Desk, chromium_of, judged, until
+from fakes.pages import PASSWORD, fill, open_pages, served
+from fakes.sent import fill_sent
 from inkwire.clock import ManualClock, SystemClock
-from inkwire.console.door import SESSION_COOKIE
 from inkwire.model.event import EventState
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parent / "vendor/axe.min.js"
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
-#: Collects layout shifts that nobody's click or key caused, and refusals by the policy.
-WATCH = """
-window.shifts = 0; window.refused = [];
-new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value;
-}).observe({ type: "layout-shift", buffered: true });
-document.addEventListener("securitypolicyviolation", (event) =>
-  window.refused.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
-"""
-OPEN_FOLDS = "for (const fold of document.querySelectorAll('details')) fold.open = true"
-
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's browser. A machine without it fails here, with the command that helps."""
-    if not Path(CHROMIUM).exists():
-        pytest.fail(f"{CHROMIUM} is missing: run `apt-get install --yes chromium`", pytrace=False)
-    if not AXE.exists():
-        pytest.fail(f"{AXE} is missing: run `make assets`", pytrace=False)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    """One browser for all tests here."""
+    with chromium_of() as browser:
         yield browser
-        browser.close()
-
-
-class Desk:
-    """A hub that is served, and browsers in front of it."""
-
-    def __init__(self, chromium: Browser, pages: Pages, address: str) -> None:
-        self._chromium = chromium
-        self.pages = pages
-        self.address = address
-        self._sessions: dict[str, str] = {}
-
-    @contextmanager
-    def open(
-        self, path: str = "/", *, name: str = "admin", expected: int = 200, **context: Any
-    ) -> Iterator[Page]:
-        """A signed-in page (`name` empty: a stranger), watched to the end.
-
-        `expected`: a refusal that the test provokes; Chromium notes each one on its console.
-        """
-        options = {"viewport": DESK, "reduced_motion": "reduce"} | context
-        opened = self._chromium.new_context(**options)
-        opened.set_default_timeout(5_000)
-        if name:
-            self._let_in(opened, name)
-        opened.add_init_script(WATCH)
-        page = opened.new_page()
-        wrong: list[str] = []
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("requestfailed", lambda request: wrong.extend(_failure(request)))
-        page.goto(f"{self.address}{path}")
-        yield page
-        if options.get("java_script_enabled", True) and "/raw" not in page.url:
-            wrong += page.evaluate("window.refused")
-        opened.close()
-        assert [text for text in wrong if f"with a status of {expected} " not in text] == []
-
-    def _let_in(self, context: BrowserContext, name: str) -> None:
-        if name not in self._sessions:
-            token, _ = self.pages.hub.gate.sign_in(name, PASSWORD, remote="192.0.2.9")
-            self._sessions[name] = token
-        session = {"name": SESSION_COOKIE, "value": self._sessions[name]}
-        context.add_cookies([session | {"url": f"{self.address}/"}])
-
-
-def _failure(request: Any) -> list[str]:
-    """A news stream that ends because its page was left is no failure."""
-    left = request.failure == "net::ERR_ABORTED"
-    return [] if left else [f"{request.url}: {request.failure}"]
 
 
 @pytest.fixture(scope="module")
 def day(chromium: Browser, tmp_path_factory: Any) -> Iterator[tuple[Desk, dict[str, str]]]:
     """A filled hub for tests that only look."""
-    clock = ManualClock(SystemClock().now() - timedelta(hours=9))
+    clock = ManualClock(SystemClock().now() - timedelta(hours=57))
     folder = tmp_path_factory.mktemp("day") / "hub"
     with open_pages(folder, clock=clock) as pages:
-        ids = fill(pages, lambda seconds: clock.advance(seconds=seconds))
+        ids = fill_sent(pages, lambda seconds: clock.advance(seconds=seconds))
+        clock.advance(
+            seconds=(SystemClock().now() - timedelta(hours=9) - clock.now()).total_seconds()
+        )
+        ids |= fill(pages, lambda seconds: clock.advance(seconds=seconds))
         with served(pages) as address:
             yield Desk(chromium, pages, address), ids
 
@@ -137,19 +72,32 @@ def looked_at(ids: dict[str, str]) -> list[str]:
         "/sources/box-contracts",
         "/new-source",
         "/new-source/generic?recipe=stripe",
+        "/webhooks",
+        "/webhooks?q=nothing-has-this",
+        *(f"/webhooks/{ids[name]}" for name in ("good", "down", "gone", "paused")),
+        f"/webhooks/{ids['good']}/edit",
+        f"/webhooks/{ids['good']}/test",
+        f"/webhooks/{ids['down']}/recover?kind=recover&since=2026-11-01T00:00",
+        "/new-webhook",
+        "/deliveries",
+        *(f"/deliveries/{ids[name]}" for name in ("delivered", "retried", "due")),
+        "/messages",
+        f"/messages/{ids['message']}",
+        "/failures?range=7d",
+        "/jobs",
+        f"/jobs/{ids['job']}",
+        "/applications",
+        f"/applications/{ids['shop']}",
+        f"/applications/{ids['shop']}/grants",
+        "/new-application",
+        "/topics",
+        "/topics/order.signed",
+        "/topics/invoice.paid/edit",
         "/settings",
         "/settings/users",
         "/settings/keys",
         "/settings/audit",
     ]
-
-
-def until(true: Callable[[], bool], seconds: float = 5) -> None:
-    """Waits for a fact outside the browser."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.02)
 
 
 # --- coming in
@@ -362,18 +310,6 @@ def test_nothing_serious_for_axe(day, scheme, rules):
             page.evaluate(OPEN_FOLDS)
             found |= judged(page, path, rules)
     assert found == {}
-
-
-def judged(page: Page, path: str, rules: dict[str, Any]) -> dict[str, list[str]]:
-    """Serious and critical findings of axe-core on this page."""
-    page.evaluate(AXE.read_text("utf-8"))
-    result = page.evaluate("rules => axe.run({ resultTypes: ['violations'], ...rules })", rules)
-    bad = [
-        f"{v['id']}: {v['nodes'][0]['html'][:160]} {v['nodes'][0]['failureSummary']}"
-        for v in result["violations"]
-        if v["impact"] in ("serious", "critical")
-    ]
-    return {path: bad} if bad else {}
 
 
 def test_a_phone_never_scrolls_sideways(day):

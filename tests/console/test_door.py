@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from fakes.pages import PASSWORD, Pages, open_pages
 from fakes.visitor import HOST, Visitor
 from inkwire.console.app import PAGES
-from inkwire.console.door import safe_next
-from inkwire.console.headers import SAFE
 from inkwire.model.access import ROLE_SCOPES, Role
+from inkwire.pages.door import safe_next
+from inkwire.pages.headers import SAFE
 
 NAMES = {Role.VIEWER: "vera", Role.OPERATOR: "olga", Role.ADMIN: "admin"}
 CLOSED = [page for page in PAGES if not page.public]

@@ -8,17 +8,22 @@ import pytest
 
 from fakes.pages import Pages, fill, open_pages
 from fakes.visitor import Visitor
-from inkwire.console import templating, words
+from inkwire.console import words
 from inkwire.console.app import PAGES
 from inkwire.model.access import Role, Scope
 from inkwire.model.event import EventState
 from inkwire.model.verdict import MatchedOn, Reason
+from inkwire.pages import templating
+from inkwire.pages.outgoing import words as outgoing
 
 STATIC = templating.STATIC
-TEMPLATES = STATIC.parent / "templates"
+TEMPLATES = (Path(words.__file__).parent / "templates", STATIC.parent / "templates")
 MAX_CALLS = 8
 MAX_PAGE_BYTES = 100 * 1024
 MAX_SCRIPT_BYTES = 80 * 1024
+WEBHOOKS = ("good", "slow", "boxc", "gone", "paused", "disabled")
+DELIVERIES = ("delivered", "due")
+SENT = ("rejected", "down", "message", "retried", "job", "shop", "attempt", *WEBHOOKS, *DELIVERIES)
 EVENT_PAGES = ("first", "two", "probable", "declined", "quarantined", "unparsable", "waiting")
 
 
@@ -41,6 +46,29 @@ def addresses(ids: dict[str, str]) -> dict[str, str]:
         "/settings/keys": "/settings/keys",
         "/settings/audit": "/settings/audit",
         "/sign-in": "",
+        "/webhooks": "/webhooks",
+        "/webhooks/{webhook_id}": f"/webhooks/{ids['down']}",
+        "/webhooks/{webhook_id}/edit": f"/webhooks/{ids['good']}/edit",
+        "/webhooks/{webhook_id}/test": f"/webhooks/{ids['good']}/test",
+        "/webhooks/{webhook_id}/recover": f"/webhooks/{ids['down']}/recover",
+        "/new-webhook": "/new-webhook",
+        "/messages": "/messages",
+        "/messages/{message_id}": f"/messages/{ids['message']}",
+        "/messages/{message_id}/raw": "",
+        "/deliveries": "/deliveries",
+        "/deliveries/{delivery_id}": f"/deliveries/{ids['retried']}",
+        "/attempts/{attempt_id}/raw": "",
+        "/topics": "/topics",
+        "/topics/{name}": "/topics/order.signed",
+        "/topics/{name}/edit": "/topics/invoice.paid/edit",
+        "/new-topic": "/new-topic",
+        "/failures": "/failures?range=7d",
+        "/jobs": "/jobs",
+        "/jobs/{job_id}": f"/jobs/{ids['job']}",
+        "/applications": "/applications",
+        "/applications/{application_id}": f"/applications/{ids['shop']}",
+        "/applications/{application_id}/grants": f"/applications/{ids['shop']}/grants",
+        "/new-application": "/new-application",
     }
 
 
@@ -49,13 +77,17 @@ READ = sorted({page.path for page in PAGES if page.method == "GET"})
 
 def test_every_page_that_is_read_is_looked_at_here():
     """A new page joins the tests below by getting an address."""
-    assert sorted(addresses(dict.fromkeys((*EVENT_PAGES, "rejected"), "x"))) == READ
+    assert sorted(addresses(dict.fromkeys((*EVENT_PAGES, *SENT), "x"))) == READ
 
 
 def shown(filled) -> list[tuple[str, int, str]]:
     """(address, store calls, HTML) of every page, events in every state among them."""
     wanted = [path for path in addresses(filled.ids).values() if path]
     wanted += [f"/events/{filled.ids[name]}" for name in EVENT_PAGES]
+    wanted += [f"/webhooks/{filled.ids[name]}" for name in WEBHOOKS]
+    wanted += [f"/deliveries/{filled.ids[name]}" for name in DELIVERIES]
+    wanted += [f"/webhooks/{filled.ids['down']}/recover?kind=recover&since=2026-11-01T00:00"]
+    wanted += ["/webhooks?q=erp&failing=1", "/deliveries?state=waiting", "/messages?origin=test"]
     wanted += ["/events?q=jane", "/events?state=quarantined", "/rejected?source=boxc"]
     found = []
     for path in wanted:
@@ -76,7 +108,7 @@ def test_each_page_asks_the_store_little_and_stays_small(filled):
 def test_scripts_stay_small():
     """Everything that a page loads and runs."""
     files = [*STATIC.glob("*.js"), *(STATIC / "vendor").glob("*.js")]
-    assert len(files) == 3
+    assert len(files) == 4
     assert sum(file.stat().st_size for file in files) < MAX_SCRIPT_BYTES
 
 
@@ -138,10 +170,12 @@ def test_every_icon_is_in_the_sprite(filled):
         page = Markup()
         page.feed(html)
         used |= page.icons
-    for file in TEMPLATES.glob("*.html"):
+    for file in (found for folder in TEMPLATES for found in folder.glob("*.html")):
         used |= set(re.findall(r'(?:icon|button)\(visit, "([a-z-]+)"', file.read_text()))
     source = (
-        Path(words.__file__).read_text() + Path(words.__file__).with_name("timeline.py").read_text()
+        Path(words.__file__).read_text()
+        + Path(words.__file__).with_name("timeline.py").read_text()
+        + Path(outgoing.__file__).read_text()
     )
     used |= set(re.findall(r'(?:icon=|_line\(\s*|return )"([a-z]+-?[a-z-]*)",', source))
     assert used <= there, used - there

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inkwire.console import bodies, templating, times, words
+from inkwire.console import words
 from inkwire.console.timeline import timeline
 from inkwire.model.event import DedupeKind, Event, EventState, Origin
 from inkwire.model.receipt import Receipt, ReceiptState
 from inkwire.model.verdict import MatchedOn, Reason
+from inkwire.pages import bodies, templating, times
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

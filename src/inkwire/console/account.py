@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from inkwire.console import door, words
-from inkwire.console.views import FormField
-from inkwire.console.visit import Page, Visit
+from inkwire.console import words
 from inkwire.errors import InvalidInput, Unauthenticated
+from inkwire.pages import door
+from inkwire.pages.views import FormField
+from inkwire.pages.visit import Page, Visit
 
 NOTHING_WRONG: Mapping[str, str] = {}
 
@@ -63,7 +64,7 @@ def change_password(visit: Visit) -> Response:
     except InvalidInput as error:
         return _page(visit, errors=error.fields, status=422)
     response = visit.see(visit.url("sign-in"), said="password_set")
-    response.delete_cookie(door.SESSION_COOKIE, path=visit.base or "/")
+    visit.drop_cookie(response, door.SESSION_COOKIE)
     return response
 
 

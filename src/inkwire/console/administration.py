@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from inkwire.console import words
-from inkwire.console.filters import PAGE
-from inkwire.console.views import FormField
-from inkwire.console.visit import Handler, Page, Visit
 from inkwire.errors import Conflict, InvalidInput
 from inkwire.model.access import Role, Scope
+from inkwire.pages.inputs import PAGE
+from inkwire.pages.views import FormField
+from inkwire.pages.visit import Handler, Page, Visit
 
 NOTHING_WRONG: Mapping[str, str] = {}
 

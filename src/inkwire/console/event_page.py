@@ -2,18 +2,18 @@
 
 from starlette.responses import Response
 
-from inkwire.console import bodies, words
+from inkwire.console import words
 from inkwire.console.events import event_rows
-from inkwire.console.headers import RAW_POLICY
 from inkwire.console.timeline import HANDED_ON, timeline
 from inkwire.console.views import EventDetail
-from inkwire.console.visit import Page, Visit
 from inkwire.errors import NotFound
 from inkwire.model.access import Scope
 from inkwire.model.event import Event, EventState, Term, TermKind
 from inkwire.model.receipt import OpenedReceipt, Receipt
 from inkwire.model.request import shown_headers
 from inkwire.model.source import Source
+from inkwire.pages import bodies
+from inkwire.pages.visit import Page, Visit
 
 TERM_WORDS = {
     TermKind.ID: "Ids",
@@ -134,17 +134,7 @@ def raw(visit: Visit) -> Response:
     opened = visit.parts.store.inbound.open_receipt(visit.path["receipt_id"])
     if opened.body is None:
         raise NotFound("The body of this receipt is not kept here; see its event.")
-    receipt = opened.receipt
-    download = bool(visit.query("download"))
-    return Response(
-        opened.body,
-        media_type="application/octet-stream" if download else "text/plain; charset=utf-8",
-        headers={
-            "content-security-policy": RAW_POLICY,
-            "content-disposition": f"{'attachment' if download else 'inline'}; "
-            f'filename="{receipt.id}.{"bin" if download else "txt"}"',
-        },
-    )
+    return visit.raw(opened.body, opened.receipt.id)
 
 
 PAGES = (

@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping
 from starlette.responses import Response
 
 from inkwire.console import words
-from inkwire.console.filters import PAGE, RANGES, Filters
-from inkwire.console.views import Chip, EventRow
-from inkwire.console.visit import Page, Visit
+from inkwire.console.filters import Filters
+from inkwire.console.views import EventRow
 from inkwire.errors import Conflict, InvalidInput
 from inkwire.model.access import Scope
 from inkwire.model.event import Event, EventState
 from inkwire.model.source import Source
+from inkwire.pages.inputs import PAGE, RANGES
+from inkwire.pages.views import Chip
+from inkwire.pages.visit import Page, Visit
 
 #: Most receipts that one click releases: what one page shows.
 MAX_RELEASED = PAGE

@@ -2,22 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from inkwire.console.words import STATE_WORDS
 from inkwire.errors import InvalidInput
 from inkwire.model.event import EventState
+from inkwire.pages.inputs import PAGE, RANGES, moment
 from inkwire.providers.payload import MAX_TERM
 from inkwire.store.contract import EventQuery
 
-PAGE = 50
-#: Name in the URL → what a person sees, and how far it reaches back.
-RANGES: Mapping[str, tuple[str, timedelta]] = {
-    "1h": ("Last hour", timedelta(hours=1)),
-    "24h": ("Last 24 hours", timedelta(hours=24)),
-    "7d": ("Last 7 days", timedelta(days=7)),
-    "30d": ("Last 30 days", timedelta(days=30)),
-}
 _LABELS = {
     "q": "Search",
     "type": "Type",
@@ -78,7 +71,7 @@ class Filters:
             wrong["state"] = f"must be one of: {', '.join(EventState)}"
         if self.range and self.range not in RANGES:
             wrong["range"] = f"must be one of: {', '.join(RANGES)}"
-        since, until = _moment("since", self.since, wrong), _moment("until", self.until, wrong)
+        since, until = moment("since", self.since, wrong), moment("until", self.until, wrong)
         if wrong:
             raise InvalidInput(fields=wrong)
         if self.range:
@@ -96,15 +89,3 @@ class Filters:
             after=after or None,
             limit=limit,
         )
-
-
-def _moment(name: str, text: str, wrong: dict[str, str]) -> datetime | None:
-    """`2026-11-22T02:26` (and longer forms), read as UTC if no zone is given."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        wrong[name] = "must be a date and time such as 2026-11-22T02:26 (UTC)"
-        return None

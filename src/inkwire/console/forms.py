@@ -3,23 +3,14 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from inkwire.console import times
-from inkwire.console.views import FormField, SecretGroup, SecretRow
-from inkwire.console.visit import Form
+from inkwire.console.views import SecretGroup, SecretRow
 from inkwire.model.source import SettingValue, Source
+from inkwire.pages import times
+from inkwire.pages.views import FormField
+from inkwire.pages.visit import Form
 from inkwire.providers.contract import SecretField, SettingField, SettingKind
 
 Errors = Mapping[str, str]
-#: Seconds that an old secret stays valid → what a person sees.
-OVERLAPS: tuple[tuple[str, str], ...] = (
-    ("0", "Not at all: it ends now"),
-    ("3600", "1 hour"),
-    ("86400", "24 hours"),
-    ("259200", "3 days"),
-    ("604800", "7 days"),
-    ("2592000", "30 days"),
-)
-DEFAULT_OVERLAP = "86400"
 _INPUTS = {
     SettingKind.TEXT: "text",
     SettingKind.INTEGER: "number",
@@ -170,14 +161,3 @@ def limit_inputs(
             error=errors.get("max_body_bytes", ""),
         ),
     ]
-
-
-def lines(text: str) -> tuple[str, ...]:
-    """The lines of a text area, without blanks and empty ones."""
-    return tuple(line for raw in text.splitlines() if (line := raw.strip()))
-
-
-def whole(text: str) -> int:
-    """A whole number as typed; -1 for anything else, which every check of a range refuses."""
-    clean = text.strip()
-    return int(clean) if clean.isascii() and clean.isdigit() and len(clean) <= 15 else -1

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Mapping
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from inkwire.console import door
 from inkwire.console.events import filters_of
-from inkwire.console.visit import Page, Visit
 from inkwire.errors import StoreError
 from inkwire.model.access import Scope
+from inkwire.pages import door
+from inkwire.pages.visit import Page, Visit
 from inkwire.store.contract import EVENT, EventQuery, Live
 
 #: Seconds: a comment keeps proxies from closing a quiet stream, and the session is looked at again.

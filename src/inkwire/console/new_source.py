@@ -6,10 +6,11 @@ from starlette.responses import Response
 
 from inkwire.console import forms
 from inkwire.console.sources import NOTHING_WRONG, show_secrets
-from inkwire.console.views import FormField, ShownSecret
-from inkwire.console.visit import Page, Visit
 from inkwire.errors import Conflict, InvalidInput, NotFound
 from inkwire.model.access import Scope
+from inkwire.pages.inputs import lines, whole
+from inkwire.pages.views import FormField, ShownSecret
+from inkwire.pages.visit import Page, Visit
 from inkwire.providers.contract import Provider, Recipe
 from inkwire.sources.drafting import SourceDraft
 
@@ -117,9 +118,9 @@ def create(visit: Visit) -> Response:
         name=visit.field("name").strip(),
         settings=given,
         secrets=forms.secrets_given(receiver.secrets, visit.form),
-        event_types=forms.lines(visit.field("event_types")),
-        document_ids=forms.lines(visit.field("document_ids")),
-        max_body_bytes=forms.whole(visit.field("max_body_bytes"))
+        event_types=lines(visit.field("event_types")),
+        document_ids=lines(visit.field("document_ids")),
+        max_body_bytes=whole(visit.field("max_body_bytes"))
         if visit.field("max_body_bytes").strip()
         else None,
     )

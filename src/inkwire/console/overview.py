@@ -5,19 +5,23 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from inkwire.console import times, words
+from inkwire.console import words
 from inkwire.console.events import event_rows
 from inkwire.console.rejected import rejection_row
 from inkwire.console.views import RejectionRow, SourceRow
-from inkwire.console.visit import Page, Visit
-from inkwire.console.words import Tone
 from inkwire.model.access import Scope
 from inkwire.model.event import EventState
 from inkwire.model.source import Source, SourceActivity
+from inkwire.pages import times
+from inkwire.pages.marks import Tone
+from inkwire.pages.visit import Page, Visit
 from inkwire.store.contract import EventQuery, RejectionQuery
+from inkwire.store.sending import WebhookQuery
 
 LATEST_EVENTS = 8
 LATEST_REJECTED = 5
+#: Failing webhooks are counted up to this.
+MANY = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +59,7 @@ def overview(visit: Visit) -> Response:
     return visit.render(
         "overview.html",
         rows=rows,
-        attention=_attention(visit, rows, rejected),
+        attention=[*_attention(visit, rows, rejected), *_failing_webhooks(visit)],
         totals=_totals(activity.values(), store.dispatch.backlog()),
         events=event_rows(visit, events, sources),
         rejected=rejected,
@@ -127,6 +131,24 @@ def _attention(
             )
         )
     return found
+
+
+def _failing_webhooks(visit: Visit) -> list[Attention]:
+    """Endpoints that take nothing at present."""
+    if not visit.may(Scope.WEBHOOKS_READ):
+        return []
+    number = len(visit.parts.webhooks.all(visit.caller, WebhookQuery(failing=True, limit=MANY)))
+    if not number:
+        return []
+    shown = f"{MANY} webhooks or more" if number == MANY else f"{number} webhooks"
+    fail = "1 webhook fails" if number == 1 else f"{shown} fail"
+    return [
+        Attention(
+            text=f"{fail}: what was sent is tried again, and waits.",
+            url=visit.url("webhooks", failing="1"),
+            action="See which",
+        )
+    ]
 
 
 PAGES = (Page(path="/", handler=overview, scope=Scope.EVENTS_READ),)

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from inkwire.console import words
-from inkwire.console.filters import PAGE
-from inkwire.console.views import Chip, RejectionRow
-from inkwire.console.visit import Page, Visit
+from inkwire.console.views import RejectionRow
 from inkwire.errors import InvalidInput
 from inkwire.model.access import Scope
 from inkwire.model.receipt import Rejection
 from inkwire.model.source import Source
 from inkwire.model.verdict import Reason
+from inkwire.pages.inputs import PAGE
+from inkwire.pages.views import Chip
+from inkwire.pages.visit import Page, Visit
 from inkwire.store.contract import RejectionQuery
 
 

@@ -1,10 +1,10 @@
-"""Signing in and out, and the choice between light and dark."""
+"""Signing in and out."""
 
 from starlette.responses import Response
 
-from inkwire.console import door
-from inkwire.console.visit import THEMES, Page, Visit
-from inkwire.errors import InvalidInput, RateLimited, Unauthenticated
+from inkwire.errors import RateLimited, Unauthenticated
+from inkwire.pages import door
+from inkwire.pages.visit import Page, Visit
 
 
 def form(visit: Visit) -> Response:
@@ -31,7 +31,7 @@ def sign_in(visit: Visit) -> Response:
     response = visit.see(door.safe_next(next_page, visit.base))
     lasts_s = int((session.expires_at - visit.now).total_seconds())
     visit.set_cookie(response, door.SESSION_COOKIE, token, max_age_s=max(lasts_s, 1))
-    response.delete_cookie(door.SIGN_IN_COOKIE, path=visit.base or "/")
+    visit.drop_cookie(response, door.SIGN_IN_COOKIE)
     return response
 
 
@@ -39,17 +39,7 @@ def sign_out(visit: Visit) -> Response:
     """POST: ends the session here and in the store."""
     visit.parts.gate.sign_out(visit.request.cookies.get(door.SESSION_COOKIE, ""))
     response = visit.see(visit.url("sign-in"), said="signed_out")
-    response.delete_cookie(door.SESSION_COOKIE, path=visit.base or "/")
-    return response
-
-
-def choose_theme(visit: Visit) -> Response:
-    """POST: keeps light, dark or the system's choice in a cookie; works without script."""
-    theme = visit.field("theme")
-    if theme not in THEMES:
-        raise InvalidInput(fields={"theme": f"must be one of: {', '.join(THEMES)}"})
-    response = visit.see(door.safe_next(visit.field("next"), visit.base))
-    visit.set_cookie(response, door.THEME_COOKIE, theme, max_age_s=door.YEAR_S)
+    visit.drop_cookie(response, door.SESSION_COOKIE)
     return response
 
 
@@ -73,5 +63,4 @@ PAGES = (
     Page(path="/sign-in", handler=form, public=True),
     Page(path="/sign-in", handler=sign_in, method="POST", public=True),
     Page(path="/sign-out", handler=sign_out, method="POST"),
-    Page(path="/theme", handler=choose_theme, method="POST"),
 )

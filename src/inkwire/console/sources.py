@@ -7,11 +7,12 @@ from starlette.responses import Response
 from inkwire.console import forms, words
 from inkwire.console.events import event_rows
 from inkwire.console.overview import source_rows
-from inkwire.console.views import FormField, ShownSecret
-from inkwire.console.visit import Handler, Page, Visit
 from inkwire.errors import InvalidInput, NotFound
 from inkwire.model.access import Scope
 from inkwire.model.source import ManagedBy, Source
+from inkwire.pages.inputs import DEFAULT_OVERLAP, OVERLAPS, lines, whole
+from inkwire.pages.views import FormField, ShownSecret
+from inkwire.pages.visit import Handler, Page, Visit
 from inkwire.providers.contract import Receiver, SecretField, SettingField
 from inkwire.sources.drafting import SourceChange
 from inkwire.store.contract import EventQuery
@@ -61,8 +62,8 @@ def _page(
         address=desk.url(source.id),
         manual=desk.manual(source) if receiver else "",
         secrets=forms.secret_groups(described, source, visit.now),
-        overlaps=forms.OVERLAPS,
-        overlap=typed.get("overlap_s", forms.DEFAULT_OVERLAP),
+        overlaps=OVERLAPS,
+        overlap=typed.get("overlap_s", DEFAULT_OVERLAP),
         rotated_role=rotated_role,
         errors=errors,
         inputs=_inputs(visit, source, receiver, errors, typed),
@@ -118,9 +119,9 @@ def save(visit: Visit) -> Response:
     change = SourceChange(
         name=visit.field("name").strip(),
         settings=given,
-        event_types=forms.lines(visit.field("event_types")),
-        document_ids=forms.lines(visit.field("document_ids")),
-        max_body_bytes=forms.whole(visit.field("max_body_bytes")),
+        event_types=lines(visit.field("event_types")),
+        document_ids=lines(visit.field("document_ids")),
+        max_body_bytes=whole(visit.field("max_body_bytes")),
     )
     try:
         visit.parts.desk.update(visit.caller, source.id, change)
@@ -160,7 +161,7 @@ def rotate(visit: Visit) -> Response:
             source.id,
             role=role,
             value=visit.field("value") or None,
-            overlap_s=forms.whole(visit.field("overlap_s")),
+            overlap_s=whole(visit.field("overlap_s")),
         )
     except InvalidInput as error:
         typed = {"overlap_s": visit.field("overlap_s")}

@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
-from inkwire.console import times, words
+from inkwire.console import words
 from inkwire.console.views import Line
-from inkwire.console.words import Tone
 from inkwire.model.event import DedupeKind, Event, EventState, Origin
 from inkwire.model.receipt import Receipt, ReceiptState
 from inkwire.model.source import Source
+from inkwire.pages import times
+from inkwire.pages.marks import Tone
 
 #: The page of an event, by its id.
 EventUrl = Callable[[str], str]

@@ -4,19 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from inkwire.console.words import Mark, Tone
 from inkwire.model.event import Event
 from inkwire.model.receipt import Receipt, Rejection
 from inkwire.model.source import Source, SourceActivity
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chip:
-    """One filter that is on, and the address of the list without it."""
-
-    label: str
-    value: str
-    remove_url: str
+from inkwire.pages.marks import Mark, Tone
+from inkwire.pages.views import ShownBody
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,20 +43,6 @@ class Line:
     proof: str = ""
     link: str = ""
     link_text: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownBody:
-    """A body for a person's eyes."""
-
-    #: Indented JSON; empty if the body is none.
-    pretty: str
-    #: As received, read as UTF-8.
-    raw: str
-    #: Whether the two texts above are only the beginning.
-    cut: bool
-    #: What a reader should know of it; empty if nothing.
-    note: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,32 +123,3 @@ class SecretGroup:
     min_length: int
     max_length: int
     secrets: tuple[SecretRow, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FormField:
-    """One input of a form."""
-
-    name: str
-    label: str
-    help: str = ""
-    #: `text`, `number`, `switch`, `choice`, `area`, `secret` or `password`.
-    kind: str = "text"
-    value: str = ""
-    #: Value and what the reader sees, for `choice`.
-    choices: tuple[tuple[str, str], ...] = ()
-    example: str = ""
-    unit: str = ""
-    minimum: int | None = None
-    maximum: int | None = None
-    required: bool = False
-    autocomplete: str = "off"
-    error: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownSecret:
-    """A made-up secret, shown this once."""
-
-    label: str
-    value: str

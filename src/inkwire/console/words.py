@@ -1,37 +1,15 @@
 """What the console calls things: states with icon, word and tone; reasons; what was done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from inkwire.model.access import Role, Scope
 from inkwire.model.event import Event, EventState
 from inkwire.model.source import Source, SourceActivity
 from inkwire.model.verdict import MatchedOn, Reason
+from inkwire.pages.marks import Mark, Tone
+from inkwire.pages.outgoing import words as outgoing
 from inkwire.providers.registry import Registry
-
-
-class Tone(StrEnum):
-    """The four state colours, and none."""
-
-    OK = "ok"
-    WAITING = "waiting"
-    ATTENTION = "attention"
-    FAILED = "failed"
-    NEUTRAL = "neutral"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mark:
-    """A state: never colour alone, always an icon and a word with it."""
-
-    word: str
-    icon: str
-    tone: Tone
-    #: One sentence that says what it means.
-    meaning: str
-
 
 CONFLICT = Mark(
     word="Conflict",
@@ -226,6 +204,7 @@ def _lower(reason: str | None) -> str:
 
 #: What the next page says after something was done. A cookie carries the key and a number.
 SAID: Mapping[str, str] = {
+    **outgoing.SAID,
     "released": "Released. It is in the list as if it had come in time, and waits for dispatch.",
     "released_many": "Released {n}. They are in the list and wait for dispatch.",
     "released_some": "Released {n}; the others had been released by somebody else meanwhile.",
@@ -243,13 +222,19 @@ SAID: Mapping[str, str] = {
     "user_enabled": "The user can sign in again.",
     "password_set": "The password is changed; sign in with it.",
     "key_revoked": "The API key is refused from now on.",
+    "application_made": "Made. Grant it topics, and give it a key or a link into its portal.",
+    "application_saved": "Saved.",
+    "application_deleted": "Deleted. Its messages are still in the log.",
+    "grants_saved": "Saved. It hears what is published from now on.",
+    "topic_saved": "Saved.",
+    "topic_deleted": "Deleted. What was sent stays in the log.",
     "signed_out": "You are signed out.",
 }
 
 ROLE_WORDS: Mapping[Role, str] = {
-    Role.VIEWER: "Viewer: sees sources, events and refusals, no bodies",
-    Role.OPERATOR: "Operator: also sees bodies, releases and dispatches again",
-    Role.ADMIN: "Admin: also changes sources, users and API keys",
+    Role.VIEWER: "Viewer: sees sources, events, webhooks and what was sent, no bodies",
+    Role.OPERATOR: "Operator: also sees bodies, releases, manages webhooks and sends again",
+    Role.ADMIN: "Admin: also changes sources, applications, topics, users and API keys",
 }
 SCOPE_WORDS: Mapping[Scope, str] = {
     Scope.SOURCES_READ: "See sources",
@@ -257,5 +242,11 @@ SCOPE_WORDS: Mapping[Scope, str] = {
     Scope.EVENTS_READ: "See events and refusals",
     Scope.EVENTS_BODY: "See bodies and headers as received (personal data)",
     Scope.EVENTS_WRITE: "Release from quarantine, dispatch again",
+    Scope.WEBHOOKS_READ: "See webhooks, topics and applications",
+    Scope.WEBHOOKS_WRITE: "Make and change webhooks",
+    Scope.MESSAGES_READ: "See messages, deliveries and attempts",
+    Scope.MESSAGES_BODY: "See payloads and what endpoints answered (personal data)",
+    Scope.MESSAGES_WRITE: "Publish, test, send again, recover",
+    Scope.APPLICATIONS: "Make applications, topics and grants; links into portals",
     Scope.ACCESS: "Users, API keys, the audit log",
 }

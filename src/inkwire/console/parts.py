@@ -1,5 +1,0 @@
-"""What the console is built from."""
-
-from inkwire.parts import Parts
-
-__all__ = ["Parts"]
