@@ -33,7 +33,8 @@ SOURCE = "crash"
 KEY = b"crash-test-key-0123"
 STARTS_WITHIN_S = 30
 _SIGNER = Secret(id="any", role="primary", value=KEY)
-_VARIANT = Path(__file__).with_name("variant.py")
+#: Programs of our own, each the product with one safeguard off.
+_VARIANTS = {name: Path(__file__).with_name(f"{name}.py") for name in ("variant", "worker_variant")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,17 +86,17 @@ class Site:
 
 
 class Process:
-    """One process of the product: `inkwire web`, `inkwire worker`, or a variant of `web`."""
+    """One process of the product: `inkwire web`, `inkwire worker`, or a variant of one."""
 
     def __init__(self, site: Site, *command: str, under: Sequence[str] = ()) -> None:
-        """`command`: `web`, `worker`, or `variant NAME`. `under`: e.g. strace with its options.
+        """`command`: `web`, `worker`, `variant NAME`, `worker_variant NAME`. `under`: e.g. strace with its options.
 
         Returns when the process says that it is ready; raises RuntimeError if it does not.
         """
         ready, ready_end = os.pipe()
         program = [sys.executable, "-P", "-m", "inkwire", *command]
-        if command[0] == "variant":
-            program = [sys.executable, str(_VARIANT), *command[1:]]
+        if command[0] in _VARIANTS:
+            program = [sys.executable, str(_VARIANTS[command[0]]), *command[1:]]
         self._popen = subprocess.Popen(
             [*under, *program, "--ready-fd", str(ready_end)],
             env=site.whole_environment(),
