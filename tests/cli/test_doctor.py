@@ -140,7 +140,7 @@ def test_a_source_whose_secrets_have_ended(cli):
     with open_hub(settings) as hub:
         source = hub.desk.get(checks.CLI, "s")
         hub.store.sources.remove_secret(
-            "s", source.secrets[0].id, audit=hub.desk._audit(checks.CLI, "test", "s")
+            "s", source.secrets[0].id, audit=hub.desk._audit.entry(checks.CLI, "test", "s")
         )
         (check,) = checks.sources(hub)
     assert check.level == "fail"

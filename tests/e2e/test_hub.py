@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from inkwire.access.gate import CLI
-from inkwire.app import open_hub, run_worker, web_app
+from inkwire.app import open_hub, web_app
 from inkwire.clock import SystemClock
 from inkwire.config import load_settings
 from inkwire.model.access import Scope
@@ -19,6 +19,7 @@ from inkwire.providers.registry import case, registry
 from inkwire.providers.settings import check_settings
 from inkwire.sources.desk import SourceDraft
 from inkwire.store.open import migrate
+from inkwire.worker import run_worker
 
 KEY = "SamplePrimaryKey"
 

@@ -7,6 +7,8 @@
     send.py verify.py demo/   the providers from the other side: signer.py (options),
                     signed.py (requests), captured.py (what was captured), outgoing.py (HTTP)
     sources.py events.py access.py store.py · doctor.py: checks.py, reachability.py
+    applications.py webhooks.py webhook_tries.py deliveries.py   who subscribes, what was sent
+    listen.py       brings an application's messages to a developer: following.py
 
 Heavy imports (the store, FastAPI, aiohttp) stand inside the commands: `inkwire --help` needs none.
 """

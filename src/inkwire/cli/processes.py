@@ -80,7 +80,7 @@ def run_web(settings: "Settings", *, lifeline: bool, say: Say) -> None:
 def run_worker(settings: "Settings", *, lifeline: bool, say: Say) -> None:
     """Hands on events until told to stop. On SQLite it first waits to be the only worker."""
     from inkwire.hub import open_hub
-    from inkwire.hub import run_worker as work
+    from inkwire.worker import run_worker as work
 
     if lifeline and not _told_to_begin():
         return

@@ -6,7 +6,22 @@ from typing import Annotated
 import typer
 
 from inkwire import __version__
-from inkwire.cli import access, demo, doctor, events, send, serve, sources, store, verify
+from inkwire.cli import (
+    access,
+    applications,
+    deliveries,
+    demo,
+    doctor,
+    events,
+    listen,
+    send,
+    serve,
+    sources,
+    store,
+    verify,
+    webhook_tries,
+    webhooks,
+)
 from inkwire.cli.shell import Group, Options
 
 app = typer.Typer(
@@ -47,7 +62,22 @@ def root(
 
 
 # The order here is the order of `inkwire --help`.
-for module in (serve, demo, send, verify, sources, events, access, store, doctor):
+for module in (
+    serve,
+    demo,
+    send,
+    verify,
+    sources,
+    events,
+    applications,
+    webhooks,
+    webhook_tries,
+    deliveries,
+    listen,
+    access,
+    store,
+    doctor,
+):
     module.register(app)
 
 

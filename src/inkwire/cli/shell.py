@@ -145,6 +145,13 @@ def read_bytes(path: str) -> bytes:
         raise InvalidInput(f"{path} is a folder; name a file, or `-` for standard input.") from None
 
 
+def given_data(text: str) -> bytes:
+    """A payload as it is given: `@FILE`, `-` for stdin, or the text itself. Raises NotFound."""
+    if text == "-":
+        return read_bytes("-")
+    return read_bytes(text[1:]) if text.startswith("@") else text.encode()
+
+
 def first_line(path: str) -> str:
     """A secret out of a file: its first line. Raises NotFound, and InvalidInput if it is empty."""
     lines = read_bytes(path).decode("utf-8", "replace").splitlines()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inkwire.cli.listing import seconds_of
 from inkwire.cli.output import ago, jsonable, print_json, table
 from inkwire.cli.shell import (
     confirmed,
@@ -245,7 +246,7 @@ def rotate(  # noqa: PLR0917 # the options of one command
         receiver = hub.registry.receiver(source.provider)
         chosen = role or receiver.secrets[0].role
         value = secret_text(secret) if secret else _asked(receiver, chosen)
-        seconds = _seconds(overlap)
+        seconds = seconds_of(overlap)
         info, made_up = hub.desk.rotate(
             operator(), source_id, role=chosen, value=value, overlap_s=seconds
         )
@@ -363,13 +364,3 @@ def _asked(receiver: "Receiver", role: str) -> str | None:
             typer.echo(item.help, err=True)
             return str(typer.prompt(f"New {item.label.lower()}", hide_input=True, err=True))
     return None
-
-
-def _seconds(text: str) -> int:
-    """`0`, `90s`, `1h`, `7d` in seconds. Raises InvalidInput."""
-    units = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
-    number = text.rstrip("smindh")
-    unit = text[len(number) :] or "s"
-    if not number.isdigit() or unit not in units:
-        raise InvalidInput(f"{text!r} is no length of time; write 0, 90s, 30m, 1h or 7d.")
-    return int(number) * units[unit]

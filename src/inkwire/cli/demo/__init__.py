@@ -1,6 +1,8 @@
 """`inkwire demo`: a whole hub on an empty folder, put to the test before the newcomer's eyes.
 
-    stage.py    the folder, one source per provider, and a real `inkwire serve`
+    stage.py    the folder, one source per provider, a real `inkwire serve`, and its clock
+    sending.py  a subscriber with webhooks: delivered, failing, given up, restored
+    sink.py     the subscriber's server, which proves what it gets
     oracle.py   what an honest hub must make of a request, worked out apart from the hub
     acts.py     what is sent: every sample, then duplicates, rotated keys and forgeries
     play.py     sends the acts and compares each answer, then the store itself
@@ -35,10 +37,11 @@ def demo(
         typer.Option("--dir", help="Empty folder to use and keep; default: a temporary one."),
     ] = None,
 ) -> None:
-    """Watch a hub at work: real signatures, duplicates, rotated keys, forgeries.
+    """Watch a hub at work: webhooks out with repeats, webhooks in with forgeries.
 
-    Starts a hub on an empty folder with a source for each provider, sends every sample signed as
-    the provider signs it, then what should not get in, and checks the store against what was sent.
+    Starts a hub on an empty folder. A subscriber gets a signed webhook, then fails for a day and a
+    half, in seconds, until it is given up. Then every provider's samples come in, signed for real,
+    and what should not get in. What was to happen is checked against what did.
     Stays up to be looked at until Ctrl-C. Exit code 1 if anything is not as it should be.
     """
     from inkwire.cli.demo.play import perform

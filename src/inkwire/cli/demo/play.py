@@ -1,4 +1,4 @@
-"""Plays the demo: sends the acts one after the other, and compares what came of them."""
+"""Plays the demo: the sending part, then the acts one after the other; compares what came."""
 
 import asyncio
 import contextlib
@@ -28,6 +28,8 @@ from inkwire.access.gate import CLI
 from inkwire.cli.demo import acts
 from inkwire.cli.demo.acts import Shot
 from inkwire.cli.demo.oracle import Oracle, Outcome, Tally
+from inkwire.cli.demo.sending import Sending
+from inkwire.cli.demo.sink import open_sink
 from inkwire.cli.demo.stage import Stage, stage
 from inkwire.cli.outgoing import Answer, post, session
 from inkwire.model.event import EventState
@@ -52,6 +54,7 @@ class Sent:
     shot: Shot
     outcome: Outcome
     answer: Answer
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def problem(self) -> str:
@@ -75,10 +78,14 @@ class Play:
     #: Events that the worker has not handed on.
     waiting: int = 0
     seconds: float = 0.0
+    #: The sending part, once it began.
+    sending: Sending | None = None
 
     def differences(self) -> list[str]:
         """Every way in which the hub is not as it must be, in words."""
         wrong = [one.problem for one in self.sent if one.problem]
+        if self.sending is not None:
+            wrong += self.sending.differences()
         return wrong + self.unsettled()
 
     def unsettled(self) -> list[str]:
@@ -121,7 +128,9 @@ def perform(*, end: bool, port: int, folder: Path | None) -> bool:
 async def _play(built: Stage, out: Console) -> Play:
     play = Play()
     with _bar(out) as bar:
-        async with session(timeout_s=10) as client:
+        async with session(timeout_s=10) as client, open_sink() as sink:
+            play.sending = Sending(built=built, sink=sink, client=client, bar=bar)
+            await play.sending.perform()
             show = _Show(built=built, play=play, client=client, bar=bar)
             await show.send(s for actor in built.actors for s in acts.samples(actor))
             await show.send(s for actor in built.actors for s in acts.duplicates(actor))
@@ -137,6 +146,7 @@ async def _play(built: Stage, out: Console) -> Play:
             await show.wait("the old keys end", ends_at + 0.1)
             await show.send(_with(acts.ENDED_KEY, old))
             await show.settle()
+            await play.sending.forwarded({one.body for one in play.sent})
     return play
 
 
@@ -193,7 +203,9 @@ class _Show:
             else:
                 outcome = self.play.oracle.sent(shot.actor, request, now)
             answer = await post(self.client, f"{self.built.url}/in/{shot.source_id}", request)
-            self.play.sent.append(Sent(shot=shot, outcome=outcome, answer=answer))
+            self.play.sent.append(
+                Sent(shot=shot, outcome=outcome, answer=answer, body=request.body)
+            )
             self.bar.advance(task)
 
     async def wait(self, why: str, until: float) -> None:

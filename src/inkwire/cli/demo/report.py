@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inkwire.cli.demo.play import Play, Sent
+from inkwire.cli.demo.sending import Sending
 from inkwire.cli.demo.stage import Stage
 from inkwire.cli.output import style_of
 from inkwire.model.event import EventState
@@ -19,16 +20,53 @@ _REPEATS = (EventState.DUPLICATE, EventState.PROBABLE_DUPLICATE)
 
 
 def tables(out: Console, built: Stage, play: Play) -> None:
-    """What became of everything, by source; then what was not let in, and why."""
+    """What was sent and what came of it; what came in, by source; what was not let in, and why."""
     out.print()
+    if play.sending is not None:
+        out.print(_retries(play.sending))
+        out.print(_sent(play.sending))
     out.print(_by_source(built, play))
     out.print(_not_let_in(built, play))
+
+
+def _sent(sending: Sending) -> Table:
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title="What was sent", title_justify="left")
+    for column in ("what", "what had to happen", "what happened"):
+        grid.add_column(column, overflow="fold")
+    for one in sending.checks:
+        style = style_of("ok" if one.right else "fail")
+        grid.add_row(Text(one.title), Text(one.expected), Text(one.happened, style=style))
+    return grid
+
+
+def _retries(sending: Sending) -> Table:
+    """Each attempt at the endpoint that failed, a day and a half in some seconds."""
+    title = "A failing endpoint, the clock moved from try to try"
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    for column in ("attempt", "planned after", "came after", "in all", "answer"):
+        grid.add_column(column, justify="right")
+    passed = 0.0
+    for one in sending.tries:
+        passed += one.waited_s
+        grid.add_row(
+            str(one.attempt.number),
+            _length(one.planned_s),
+            Text(_length(one.waited_s), style="" if one.on_time else style_of("fail")),
+            _length(passed),
+            str(one.attempt.status or one.attempt.result.value),
+        )
+    return grid
+
+
+def _length(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
 def _by_source(built: Stage, play: Play) -> Table:
     columns = ("sent", "acknow-\nledged", "new\nevents", "dupli-\ncates", "unpars-\nable",
                "quaran-\ntined", "refused", "typical\nanswer")  # fmt: skip
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title="What became of it", title_justify="left")
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title="What came in", title_justify="left")
     grid.add_column("source", overflow="fold")
     for column in columns:
         grid.add_column(column, justify="right")
@@ -109,6 +147,9 @@ def farewell(out: Console, built: Stage, play: Play, *, stays: bool) -> None:
     out.print()
     out.print(f"  Console   [bold cyan]{built.console}[/bold cyan]")
     out.print(f"  Sign in   [bold]{built.name}[/bold] / [bold]{built.password}[/bold]")
+    if play.sending is not None and play.sending.portal:
+        link = Text(play.sending.portal, style="bold cyan")
+        out.print("  Portal   ", link, "[dim](opens once, within 10 minutes)[/dim]", soft_wrap=True)
     here = f"inkwire --data-dir {built.folder}"
     target = f"{built.url}/in/{built.actors[0].source_id}"
     name = built.actors[0].provider.name
@@ -117,6 +158,8 @@ def farewell(out: Console, built: Stage, play: Play, *, stays: bool) -> None:
         f"{here} send {name} {target} --source {built.actors[0].source_id} --fresh",
         f"{here} events tail",
         f"{here} rejected list",
+        f"{here} webhooks list",
+        f"{here} deliveries list",
     ):
         out.print(f"    {line}", soft_wrap=True, style="dim", markup=False)
     out.print("\n  The hub stays up. Ctrl-C ends it and clears its folder away.")

@@ -19,6 +19,7 @@ from typing import Any
 from inkwire.access.gate import CLI
 from inkwire.cli.signed import Sender
 from inkwire.cli.supervisor import python_command
+from inkwire.clock import SystemClock
 from inkwire.config import load_settings
 from inkwire.errors import ConfigError, InkwireError
 from inkwire.hub import Hub, open_hub
@@ -33,6 +34,10 @@ from inkwire.store.open import migrate
 #: Largest body that the demo's sources take, in bytes: so the oversized one can be small.
 MAX_BODY = 64 * 1024
 START_PATIENCE_S = 30.0
+#: How far in the past the hub starts: all of BoxC's repeats (36 h at most) lie before now.
+BEHIND_S = 36 * 3600
+#: File of the hub's clock; and where its webhooks may go although that is no public address.
+CLOCK, LOOPBACK = "clock", "127.0.0.1/32"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -96,6 +101,14 @@ class Stage:
     actors: tuple[Actor, ...]
     process: subprocess.Popen[bytes]
 
+    def set_clock(self, seconds: float) -> None:
+        """Sets the hub's clock that far ahead of the machine's; every process follows in 50 ms."""
+        write_shift(self.folder, seconds)
+
+    def move_to(self, moment: datetime) -> None:
+        """Sets the hub's clock to that moment, but never beyond the present."""
+        self.set_clock(min(0.0, (moment - SystemClock().now()).total_seconds()))
+
 
 @contextmanager
 def stage(*, port: int, folder: Path | None) -> Iterator[Stage]:
@@ -106,7 +119,13 @@ def stage(*, port: int, folder: Path | None) -> Iterator[Stage]:
     kept = folder is not None
     place = _empty(folder) if folder else Path(tempfile.mkdtemp(prefix="inkwire-demo-"))
     try:
-        settings = load_settings(data_dir=place, config_file=place / "inkwire.toml")
+        write_shift(place, -BEHIND_S)
+        settings = load_settings(
+            data_dir=place,
+            config_file=place / "inkwire.toml",
+            clock_file=place / CLOCK,
+            outbound_allow=LOOPBACK,
+        )
         migrate(settings)
         with open_hub(settings) as hub:
             first = hub.gate.first_admin()
@@ -127,6 +146,13 @@ def stage(*, port: int, folder: Path | None) -> Iterator[Stage]:
     finally:
         if not kept:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def write_shift(place: Path, seconds: float) -> None:
+    """Puts the clock's shift in place, all at once."""
+    new = place / f"{CLOCK}.new"
+    new.write_text(f"{seconds:.6f}\n", "ascii")
+    new.replace(place / CLOCK)
 
 
 def _empty(folder: Path) -> Path:
@@ -191,6 +217,8 @@ def _served(place: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], d
     environment = os.environ | {
         "INKWIRE_DATA_DIR": str(place),
         "INKWIRE_CONFIG_FILE": str(place / "inkwire.toml"),
+        "INKWIRE_CLOCK_FILE": str(place / CLOCK),
+        "INKWIRE_OUTBOUND_ALLOW": LOOPBACK,
         "INKWIRE_ENVIRONMENT": "demo",
         "INKWIRE_PORT": str(port if _free(port) else 0),
     }
