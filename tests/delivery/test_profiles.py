@@ -25,6 +25,7 @@ from inkwire.model.request import SignedRequest
 from inkwire.model.source import Secret
 from inkwire.model.verdict import Accepted
 from inkwire.model.webhook import ProfileName, WebhookState
+from inkwire.providers.bolosign.stringify import stringify
 from inkwire.providers.registry import registry
 from inkwire.providers.settings import check_settings
 
@@ -77,7 +78,9 @@ def test_providers_accept_what_their_profile_signs(name):
     profile = PROFILES[name]
     receiver = registry().receiver(profile.provider)
     request = signed(claim(name, [key], body=BODY), NOW)
-    assert request.body == BODY
+    # BoloSign's receivers check the text that JSON.stringify gives (R115).
+    sent = stringify(BODY) if name is ProfileName.BOLOSIGN else BODY
+    assert request.body == sent
     assert request.url == "https://www.example.com/path"
     verdict = receiver.verify(
         SignedRequest(headers=request.headers, body=request.body).as_inbound(),
@@ -86,6 +89,15 @@ def test_providers_accept_what_their_profile_signs(name):
         NOW,
     )
     assert isinstance(verdict, Accepted)
+
+
+def test_what_node_cannot_read_goes_out_as_bolosign_all_the_same():
+    """Signed as it is: the attempt must not fail for its sake."""
+    body = b"{not json"
+    assert (
+        signed(claim(ProfileName.BOLOSIGN, [KEYS[ProfileName.BOLOSIGN][1]], body=body), NOW).body
+        == body
+    )
 
 
 def test_boxc_headers():

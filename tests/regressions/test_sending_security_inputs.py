@@ -1,5 +1,6 @@
 """Odd input to the API of sending gets an answer, and a slow name server holds up nobody else."""
 
+import asyncio
 import threading
 import time
 
@@ -104,3 +105,23 @@ def test_a_slow_lookup_for_one_application_blocks_no_other(tmp_path, change):
             answers.set()
             mine_waits.join(30)
             theirs_runs.join(30)
+
+
+async def test_names_that_hang_leave_room_for_others():
+    """One application's 100 webhooks on a dead name server made every delivery time out."""
+    answers = threading.Event()
+
+    def resolver(host, port):
+        if host.startswith("dead"):
+            answers.wait(60)
+        return ["8.8.8.8"]
+
+    guard = Guard((), resolver)
+    dead = [asyncio.create_task(guard.resolve(f"dead{n}.example.com", 443)) for n in range(100)]
+    try:
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(guard.resolve("alive.example.com", 443), 10)
+    finally:
+        answers.set()
+        await asyncio.gather(*dead)
+        guard.close()

@@ -189,10 +189,14 @@ _ANSWERS: dict[int, str] = {
 }
 
 
+#: Their bodies name an object, which may not be there.
+_NAMES_IN_BODY = frozenset({"/v1/jobs", "/v1/jobs/count", "/v1/messages"})
+
+
 def _answers(method: str, path: str, operation: dict[str, Any]) -> set[int]:
     """The errors that an operation can answer."""
     answers = {401, 403, 422, 429, 503}
-    if "{" in path:
+    if "{" in path or (method == "post" and path in _NAMES_IN_BODY):
         answers |= {404}
     if method != "get":
         answers |= {409}

@@ -16,10 +16,13 @@ from inkwire.ids import Ids
 from inkwire.model.access import Caller, Scope
 from inkwire.model.webhook import Webhook, WebhookHealth, WebhookState
 from inkwire.store.contract import Store
-from inkwire.store.sending import NewKey, WebhookQuery
+from inkwire.store.sending import NewKey, Rotation, WebhookQuery
 
 #: Looks a host and port up: why the guard refuses them; None: it does not.
 Look = Callable[[str, int], str | None]
+
+#: Keys of a webhook that sign at the same time: each adds a signature to a header.
+MAX_VALID_KEYS = 10
 
 #: What a person may make of a webhook in each state.
 _MOVES: Mapping[WebhookState, frozenset[WebhookState]] = {
@@ -135,11 +138,10 @@ class WebhookDesk:
                     state_reason=None,
                     state_changed_at=self._clock.now(),
                 )
-            changed = self._write(caller, old, new, "webhook.update", headers)
+            rotation = None
             if patch.key is not None:
-                self._rotate(caller, old, patch.key, PROFILES[old.profile].overlap_s)
-                changed = self._get(caller, webhook_id)
-        return changed
+                rotation = self._rotation(caller, old, patch.key, PROFILES[old.profile].overlap_s)
+            return self._write(caller, old, new, "webhook.update", headers, rotation=rotation)
 
     def rotate(
         self, caller: Caller, webhook_id: int, *, key: str | None = None, overlap_s: int | None
@@ -159,7 +161,13 @@ class WebhookDesk:
                 checked.add("overlap_s", f"must be 0 to {profile.max_overlap_s} seconds")
             text = checked.key(key)
             checked.close()
-            self._rotate(caller, webhook, text, overlap_s)
+            rotation = self._rotation(caller, webhook, text, overlap_s)
+            self._subscribers.add_key(
+                webhook.id,
+                rotation.key,
+                expire_others_at=rotation.expire_others_at,
+                audit=rotation.audit,
+            )
         return self._get(caller, webhook_id), text if key is None else None
 
     def pause(self, caller: Caller, webhook_id: int) -> Webhook:
@@ -205,11 +213,17 @@ class WebhookDesk:
     def _key(self, text: str, now: datetime) -> NewKey:
         return NewKey(id=self._ids.new("whk"), value=text.encode(), created_at=now)
 
-    def _rotate(self, caller: Caller, webhook: Webhook, text: str, overlap_s: int) -> None:
+    def _rotation(self, caller: Caller, webhook: Webhook, text: str, overlap_s: int) -> Rotation:
+        """The new key, and until when the others sign. Raises Conflict if too many still do."""
         now = self._clock.now()
-        self._subscribers.add_key(
-            webhook.id,
-            self._key(text, now),
+        valid = [key for key in webhook.keys if key.expires_at is None or key.expires_at > now]
+        if overlap_s and len(valid) >= MAX_VALID_KEYS:
+            raise Conflict(
+                f"{len(valid)} keys of webhook {webhook.id} still sign, and each makes the "
+                "signature header longer; rotate without overlap, or later."
+            )
+        return Rotation(
+            key=self._key(text, now),
             expire_others_at=now + timedelta(seconds=overlap_s),
             audit=self._audit.entry(
                 caller, "webhook.rotate", str(webhook.id), overlap_s=str(overlap_s)
@@ -239,13 +253,15 @@ class WebhookDesk:
         new: Webhook,
         action: str,
         headers: tuple[tuple[str, str], ...] | None,
+        *,
+        rotation: Rotation | None = None,
     ) -> Webhook:
         audit = self._audit.entry(
             caller, action, str(old.id), application=old.application_id, topic=old.topic
         )
         new = replace(new, updated_at=max(audit.at, old.updated_at + timedelta(microseconds=1)))
         return self._subscribers.update_webhook(
-            new, headers=headers, expected=old.updated_at, audit=audit
+            new, headers=headers, expected=old.updated_at, audit=audit, rotation=rotation
         )
 
 

@@ -113,9 +113,14 @@ class DeliveryLog:
 def shown_request(headers: TextHeaders) -> TextHeaders:
     """What we sent, a webhook's own headers redacted. Pure."""
     return tuple(
-        (name, value if is_reserved(name) and not _is_secret(name) else REDACTED)
+        (name, value if _is_ours(name) and not _is_secret(name) else REDACTED)
         for name, value in headers
     )
+
+
+def _is_ours(name: str) -> bool:
+    """Whether no webhook's own header has that name, or it may and tells nothing."""
+    return is_reserved(name) or name.lower() == "accept"
 
 
 def shown_response(headers: TextHeaders) -> TextHeaders:

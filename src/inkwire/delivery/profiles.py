@@ -7,16 +7,17 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
 from inkwire import __version__
-from inkwire.errors import InvalidInput
+from inkwire.errors import InvalidInput, Unparsable
 from inkwire.model.message import Claimed, TextHeaders
 from inkwire.model.source import Secret
 from inkwire.model.webhook import ProfileName, WebhookState
 from inkwire.providers.bolosign.receive import BolosignReceiver
+from inkwire.providers.bolosign.stringify import stringify
 from inkwire.providers.box.receive import BoxReceiver
 from inkwire.providers.boxc.receive import BoxcReceiver
 from inkwire.providers.contract import Receiver
@@ -207,9 +208,13 @@ PROFILES: Mapping[ProfileName, Profile] = MappingProxyType(
 def signed(claimed: Claimed, now: datetime) -> Signed:
     """The request of an attempt that begins `now`, signed with the keys that are valid.
 
-    The body goes out byte for byte (R152). The webhook's own headers are added; one that the
-    profile sends itself is left out. Raises InvalidInput without a usable key.
+    The body goes out byte for byte (R152), except as BoloSign: its receivers check the signature
+    of `JSON.stringify(payload)` (R115), so that text is what is sent and signed. The webhook's own
+    headers are added; one that the profile sends itself is left out. Raises InvalidInput without a
+    usable key.
     """
+    if claimed.target.profile is ProfileName.BOLOSIGN:
+        claimed = replace(claimed, body=_stringified(claimed.body))
     target = claimed.target
     profile = PROFILES[target.profile]
     if not target.keys:
@@ -223,6 +228,14 @@ def signed(claimed: Claimed, now: datetime) -> Signed:
     ours = {name.lower() for name in headers} | _RESERVED
     own = tuple((name, value) for name, value in target.headers if name.lower() not in ours)
     return Signed(url=target.address, headers=(*headers.items(), *own), body=claimed.body)
+
+
+def _stringified(body: bytes) -> bytes:
+    """As Node writes it; what Node cannot read goes out as it is."""
+    try:
+        return stringify(body)
+    except Unparsable:
+        return body
 
 
 def _signing_headers(profile: Profile, claimed: Claimed, now: datetime) -> TextHeaders:

@@ -28,6 +28,8 @@ from inkwire.store.sending import Completion
 
 #: Messages fanned out, and completions recorded, in one transaction at most.
 BATCH = 100
+#: Bytes of payloads being sent above which nothing more is claimed.
+MAX_HELD_BYTES = 64 * 1024 * 1024
 #: Deliveries of one webhook in one claim at most; its own limit may be lower.
 SHARE = 20
 #: Seconds after which another worker takes over: longer than any profile's timeout (30 s).
@@ -99,6 +101,9 @@ class Sender:
         self._held = 0
         #: The counter of messages when the last fan-out found none.
         self._fanned: int | None = None
+        self._fanned_at = 0.0
+        #: Bytes of the payloads that are being sent.
+        self._held_bytes = 0
         self._finished = asyncio.Event()
         self._free = asyncio.Event()
         self._drained = asyncio.Event()
@@ -134,12 +139,13 @@ class Sender:
 
     async def _round(self, news: int | None) -> bool:
         """Fans out and claims once; whether there is likely to be more at once."""
-        fanned = 0
-        if news is None or news != self._fanned:
+        fanned, clock = 0, asyncio.get_running_loop().time()
+        # By time too: what another worker had locked when it died moves no counter.
+        if news is None or news != self._fanned or clock - self._fanned_at > self._sweep_s:
             fanned = await asyncio.to_thread(self._outbox.fan_out, BATCH, self._fan_out)
-            self._fanned = news if fanned == 0 else None
+            self._fanned, self._fanned_at = (news if fanned == 0 else None), clock
         room = self._in_flight - self._held
-        if room <= 0:
+        if room <= 0 or self._held_bytes >= MAX_HELD_BYTES:
             return fanned > 0
         now = self._clock.now()
         claimed = await asyncio.to_thread(
@@ -148,6 +154,7 @@ class Sender:
             )
         )
         self._held += len(claimed)
+        self._held_bytes += sum(len(claim.body) for claim in claimed)
         for claim in claimed:
             task = asyncio.create_task(self._send(claim))
             self._sending.add(task)
@@ -165,8 +172,7 @@ class Sender:
         wait_s = self._sweep_s
         if due is not None and self._held < self._in_flight:
             wait_s = min(self._sweep_s, max(0.01, (due - self._clock.now()).total_seconds()))
-        if not await self._heard(stop, seen, timeout_s=wait_s):
-            self._fanned = None  # what another worker held when it died moves no counter
+        await self._heard(stop, seen, timeout_s=wait_s)
 
     async def _heard(
         self, stop: asyncio.Event, seen: Mapping[str, int], *, timeout_s: float
@@ -190,15 +196,18 @@ class Sender:
     # --- one attempt
 
     async def _send(self, claim: Claimed) -> None:
-        profile = PROFILES[claim.target.profile]
-        if self._too_late(claim, profile.timeout_s):
-            with suppress(StoreError):
-                await asyncio.to_thread(self._outbox.let_go, [claim])
-            self._held -= 1
-            return
-        exchange = await self._attempt(claim)
-        self._done.append(self._completion(claim, exchange))
-        self._finished.set()
+        try:
+            if self._too_late(claim, PROFILES[claim.target.profile].timeout_s):
+                with suppress(StoreError):
+                    await asyncio.to_thread(self._outbox.let_go, [claim])
+                self._held -= 1
+                self._free.set()
+                return
+            exchange = await self._attempt(claim)
+            self._done.append(self._completion(claim, exchange))
+            self._finished.set()
+        finally:
+            self._held_bytes -= len(claim.body)
 
     def _too_late(self, claim: Claimed, timeout_s: float) -> bool:
         """Whether the lease could end before the attempt does (this process was stopped)."""

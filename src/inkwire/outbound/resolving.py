@@ -11,8 +11,9 @@ from inkwire.outbound.networks import Address
 #: Host and port to addresses as text; blocks; raises OSError if the name does not resolve.
 Resolver = Callable[[str, int], Sequence[str]]
 
-#: Names that are looked up at the same time; one that hangs holds one of them.
-_THREADS = 32
+#: Names that are looked up at the same time; one that hangs holds one of them. More than two
+#: applications can name with all their webhooks, so that their name servers stop nobody else.
+_THREADS = 256
 
 
 def system_resolver(host: str, port: int) -> Sequence[str]:
