@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Annotated, Any
 
 import structlog
-from fastapi import FastAPI, Header
+from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -121,6 +121,8 @@ def _pages(hub: Hub, live: LiveCounters, ingest: Ingest) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/v1/openapi.json",
+        # A redirect would come before anybody is asked who they are, and not in BoxC's shape.
+        redirect_slashes=False,
     )
     install_errors(pages)
     pages.add_middleware(BodyLimit)
@@ -134,6 +136,11 @@ def _pages(hub: Hub, live: LiveCounters, ingest: Ingest) -> FastAPI:
     @pages.get("/", include_in_schema=False)
     def front() -> Response:
         return RedirectResponse("/console/")
+
+    @pages.get("/console", include_in_schema=False)
+    @pages.get("/portal", include_in_schema=False)
+    def with_slash(request: Request) -> Response:
+        return RedirectResponse(f"{request.url.path}/")
 
     @pages.get("/healthz", include_in_schema=False)
     async def healthy() -> Response:  # on no thread: it answers while all of them are busy

@@ -36,6 +36,7 @@ def hub(busy):
     assert own.post(f"/v1/webhooks/{webhook.id}/queue", chunks=[LABEL]).status == 201
     (attempt_id,) = answer_all(rooms)
     message = client.get("/v1/messages").json()["items"][0]
+    task = {"kind": "recover", "webhook_id": webhook.id, "since": "2026-01-01T00:00:00Z"}
     client.own_key = own.key
     real.update(
         application_id=ours.id,
@@ -43,6 +44,7 @@ def hub(busy):
         message_id=message["id"],
         delivery_id=client.get("/v1/deliveries").json()["items"][0]["id"],
         attempt_id=attempt_id,
+        job_id=client.post("/v1/jobs", task).json()["id"],
         topic_name="shipments_label",
         source_id="acme-main",
         secret_id=source["secrets"][0]["id"],

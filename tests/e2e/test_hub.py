@@ -183,3 +183,14 @@ async def test_a_store_of_another_release_is_not_served(folder):
         await web_app(hub)({"type": "lifespan"}, receive, send)
     assert sent[0]["type"] == "lifespan.startup.failed"
     assert "inkwire migrate" in sent[0]["message"]
+
+
+async def test_a_slash_too_many_is_no_redirect(tmp_path):
+    """It came before anybody was asked who they are, and not in BoxC's shape; pages still do."""
+    async with running(tmp_path) as hub:
+        for path in ("/webhooks/", "/v1/webhooks/"):
+            status, answer = await hub.get(path)
+            assert (status, answer["status"]) == (404, "error"), path
+        for path in ("/console", "/portal"):
+            async with hub.http.get(hub.url + path, allow_redirects=False) as answer:
+                assert (answer.status, answer.headers["Location"]) == (307, f"{path}/")

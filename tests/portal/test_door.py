@@ -6,7 +6,7 @@ import pytest
 
 from fakes.pages import PASSWORD
 from fakes.visitor import HOST, Visitor
-from inkwire.portal.app import PAGES
+from inkwire.portal.app import BURST, PAGES
 from inkwire.portal.entry import SESSION_COOKIE
 
 FORMS = [page for page in PAGES if page.method == "POST"]
@@ -215,3 +215,13 @@ def test_the_token_is_in_no_log_and_no_page(portal, capsys):
     for answer in answers:
         assert token not in answer.text
         assert token not in str(answer.headers)
+
+
+def test_a_session_is_no_way_round_the_limit_of_a_key(portal, clock):
+    """More pages at once than people open are refused for a while; a second later some go."""
+    inside = portal.visitor()
+    statuses = [inside.get("/webhooks").status for _ in range(BURST + 5)]
+    assert statuses[: BURST // 2] == [200] * (BURST // 2)
+    assert statuses[-1] == 429
+    clock.advance(seconds=1)
+    assert inside.get("/webhooks").status == 200

@@ -6,6 +6,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from inkwire.access.bucket import Buckets
 from inkwire.access.portal import PortalVisit
 from inkwire.errors import Forbidden
 from inkwire.pages import door, look
@@ -28,6 +29,11 @@ PORTAL_SAFE: Mapping[str, str] = {
 } | {"referrer-policy": "no-referrer"}
 
 
+#: Pages that the people of one application may open at once, and a second: more than people do,
+#: and a bound for a program that took a link to get round its key's.
+BURST, PER_SECOND = 120, 10
+
+
 def portal_app(parts: Parts) -> Starlette:
     """The app to mount at `/portal`. It reads nothing and connects to nothing until asked."""
     return pages_app(parts, PortalHouse(parts), PAGES)
@@ -45,10 +51,16 @@ class PortalHouse:
         """`parts`: the portal's door and the settings are asked."""
         self._parts = parts
         self.templates = Templates("inkwire.portal", clock=parts.clock)
+        self._buckets = Buckets(parts.clock, size=BURST, per_second=PER_SECOND)
 
     def who(self, request: Request) -> PortalVisit | None:
-        """Whose portal the session cookie opens."""
-        return self._parts.portal.session(request.cookies.get(entry.SESSION_COOKIE))
+        """Whose portal the session cookie opens. Raises RateLimited."""
+        visit = self._parts.portal.session(request.cookies.get(entry.SESSION_COOKIE))
+        if visit is not None:
+            _, refusal = self._buckets.take(visit.application.id)
+            if refusal is not None:
+                raise refusal
+        return visit
 
     def token(self, request: Request) -> str:
         """There is no form before the session but the one that begins it."""
