@@ -103,7 +103,8 @@ def worker(site):
     """`inkwire worker` on the first core, allowed to reach loopback."""
     os.environ |= {"INKWIRE_OUTBOUND_ALLOW": "127.0.0.1/32"}
     with started(site, "inkwire", "worker") as (pid, _):
-        os.sched_setaffinity(pid, {FIRST_CORE})
+        if os.environ.get("PIN"):
+            os.sched_setaffinity(pid, {FIRST_CORE})
         yield pid
 
 

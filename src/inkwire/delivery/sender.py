@@ -20,6 +20,7 @@ from inkwire.delivery.echoes import without_echoes
 from inkwire.delivery.fan_out import FanOut
 from inkwire.delivery.notices import Notices
 from inkwire.delivery.profiles import PROFILES, signed
+from inkwire.delivery.standing import Standing
 from inkwire.errors import InkwireError, StoreError
 from inkwire.ids import Ids
 from inkwire.model.message import AttemptResult, Claimed, Exchange, TextHeaders
@@ -93,6 +94,8 @@ class Sender:
         self._retry_s = retry_s
         self._lease_s = lease_s
         self._sweep_s = sweep_s
+        #: Feeding and recording, and what is given back.
+        self._store = Standing(threads=3)
         self._fan_out = FanOut(ids)
         self._notice = Notices(ids)
         self._sending: set[asyncio.Task[None]] = set()
@@ -122,6 +125,7 @@ class Sender:
             self._drained.set()
             self._finished.set()
             await recording
+            self._store.close()
 
     # --- claims
 
@@ -142,13 +146,13 @@ class Sender:
         fanned, clock = 0, asyncio.get_running_loop().time()
         # By time too: what another worker had locked when it died moves no counter.
         if news is None or news != self._fanned or clock - self._fanned_at > self._sweep_s:
-            fanned = await asyncio.to_thread(self._outbox.fan_out, BATCH, self._fan_out)
+            fanned = await self._store(lambda: self._outbox.fan_out(BATCH, self._fan_out))
             self._fanned, self._fanned_at = (news if fanned == 0 else None), clock
         room = self._in_flight - self._held
         if room <= 0 or self._held_bytes >= MAX_HELD_BYTES:
             return fanned > 0
         now = self._clock.now()
-        claimed = await asyncio.to_thread(
+        claimed = await self._store(
             lambda: self._outbox.claim(
                 now=now, limit=min(room, 2 * BATCH), share=SHARE, lease_s=self._lease_s
             )
@@ -168,7 +172,7 @@ class Sender:
         """
         if await self._heard(stop, seen, timeout_s=min(LULL_S, self._sweep_s)):
             return
-        _, due = await asyncio.to_thread(self._outbox.waiting, self._clock.now())
+        _, due = await self._store(lambda: self._outbox.waiting(self._clock.now()))
         wait_s = self._sweep_s
         if due is not None and self._held < self._in_flight:
             wait_s = min(self._sweep_s, max(0.01, (due - self._clock.now()).total_seconds()))
@@ -199,7 +203,7 @@ class Sender:
         try:
             if self._too_late(claim, PROFILES[claim.target.profile].timeout_s):
                 with suppress(StoreError):
-                    await asyncio.to_thread(self._outbox.let_go, [claim])
+                    await self._store(lambda: self._outbox.let_go([claim]))
                 self._held -= 1
                 self._free.set()
                 return
@@ -299,9 +303,7 @@ class Sender:
         """What the store says of them; a store that cannot just now is asked again."""
         while True:
             try:
-                return await asyncio.to_thread(
-                    lambda: self._outbox.complete(some, notice=self._notice)
-                )
+                return await self._store(lambda: self._outbox.complete(some, notice=self._notice))
             except StoreError as error:
                 log.warning("sender.not_recorded", error=error.message, retry_s=self._retry_s)
                 if self._drained.is_set():
