@@ -106,7 +106,9 @@ class Settings(BaseSettings):
         None, description="Further certificate authorities that endpoints may use (PEM)."
     )
     deliveries_in_flight: Annotated[int, Field(ge=1, le=2000)] = Field(
-        200, description="Webhook requests that a worker sends at the same time."
+        200,
+        description="Webhook requests that a worker sends at the same time, not counting those "
+        "(up to 2,000) that have waited for an answer for more than a second.",
     )
     webhooks_per_application: Annotated[int, Field(ge=1, le=10_000)] = Field(
         100, description="Webhooks that one application may have."

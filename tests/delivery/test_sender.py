@@ -263,6 +263,23 @@ async def test_a_hanging_endpoint_does_not_hold_up_the_others(hub, endpoints):
         never.set()
 
 
+async def test_many_hanging_endpoints_do_not_take_every_place(hub, endpoints):
+    """A hundred requests that hang, with room for ten: the healthy endpoint gets all of its own."""
+    never = asyncio.Event()
+
+    async def hang():
+        await never.wait()
+        return 200
+
+    for number in range(2, 12):
+        endpoints.answers[subscribe(hub, number).address] = hang
+    fine = subscribe(hub, 1)
+    publish(hub, 30)
+    async with sending(hub, endpoints, in_flight=10, slow_s=0.02):
+        await until(lambda: endpoints.heard[fine.address] == 30)
+        never.set()
+
+
 async def test_an_orderly_stop_finishes_what_is_on_its_way(hub, endpoints):
     """Nothing that was begun is begun again by the next worker."""
     begun = asyncio.Event()

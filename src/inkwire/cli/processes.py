@@ -91,6 +91,7 @@ def run_worker(settings: "Settings", *, lifeline: bool, say: Say) -> None:
                 return
             with open_hub(settings) as hub:
                 hub.store.check()
+                _raise_open_files()
                 gc.freeze()
                 say(state="ready")
                 log.info("worker.ready", pid=os.getpid())

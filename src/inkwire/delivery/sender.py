@@ -29,6 +29,9 @@ from inkwire.store.sending import Completion
 
 #: Messages fanned out, and completions recorded, in one transaction at most.
 BATCH = 100
+#: Seconds after which a request does not count among those in flight, and how many such there may
+#: be: each holds a connection.
+SLOW_S, MAX_SLOW = 1.0, 2000
 #: Bytes of payloads being sent above which nothing more is claimed.
 MAX_HELD_BYTES = 64 * 1024 * 1024
 #: Deliveries of one webhook in one claim at most; its own limit may be lower.
@@ -77,8 +80,12 @@ class Sender:
         retry_s: float = 1.0,
         lease_s: float = LEASE_S,
         sweep_s: float = SWEEP_S,
+        slow_s: float = SLOW_S,
     ) -> None:
         """`in_flight`: requests at the same time; `random`: jitter, in [0, 1).
+
+        A request that takes longer than `slow_s` seconds no longer counts, so that endpoints that
+        hang cannot take every place.
 
         `retry_s`: seconds to wait after the store failed before it is asked again. `lease_s`:
         seconds after which another worker takes a claim over. `sweep_s`: longest wait without
@@ -94,6 +101,7 @@ class Sender:
         self._retry_s = retry_s
         self._lease_s = lease_s
         self._sweep_s = sweep_s
+        self._slow_s = slow_s
         #: Feeding and recording, and what is given back.
         self._store = Standing(threads=3)
         self._fan_out = FanOut(ids)
@@ -107,6 +115,8 @@ class Sender:
         self._fanned_at = 0.0
         #: Bytes of the payloads that are being sent.
         self._held_bytes = 0
+        #: Deliveries whose endpoint has not answered for a while.
+        self._slow: set[str] = set()
         self._finished = asyncio.Event()
         self._free = asyncio.Event()
         self._drained = asyncio.Event()
@@ -148,7 +158,7 @@ class Sender:
         if news is None or news != self._fanned or clock - self._fanned_at > self._sweep_s:
             fanned = await self._store(lambda: self._outbox.fan_out(BATCH, self._fan_out))
             self._fanned, self._fanned_at = (news if fanned == 0 else None), clock
-        room = self._in_flight - self._held
+        room = self._in_flight - (self._held - min(len(self._slow), MAX_SLOW))
         if room <= 0 or self._held_bytes >= MAX_HELD_BYTES:
             return fanned > 0
         now = self._clock.now()
@@ -174,7 +184,7 @@ class Sender:
             return
         _, due = await self._store(lambda: self._outbox.waiting(self._clock.now()))
         wait_s = self._sweep_s
-        if due is not None and self._held < self._in_flight:
+        if due is not None and self._held - len(self._slow) < self._in_flight:
             wait_s = min(self._sweep_s, max(0.01, (due - self._clock.now()).total_seconds()))
         await self._heard(stop, seen, timeout_s=wait_s)
 
@@ -200,6 +210,7 @@ class Sender:
     # --- one attempt
 
     async def _send(self, claim: Claimed) -> None:
+        patience = asyncio.get_running_loop().call_later(self._slow_s, self._grows_slow, claim)
         try:
             if self._too_late(claim, PROFILES[claim.target.profile].timeout_s):
                 with suppress(StoreError):
@@ -211,7 +222,14 @@ class Sender:
             self._done.append(self._completion(claim, exchange))
             self._finished.set()
         finally:
+            patience.cancel()
+            self._slow.discard(claim.delivery.id)
             self._held_bytes -= len(claim.body)
+
+    def _grows_slow(self, claim: Claimed) -> None:
+        """Its endpoint lets us wait: it takes nobody's place any more."""
+        self._slow.add(claim.delivery.id)
+        self._free.set()
 
     def _too_late(self, claim: Claimed, timeout_s: float) -> bool:
         """Whether the lease could end before the attempt does (this process was stopped)."""
