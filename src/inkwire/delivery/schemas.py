@@ -6,12 +6,14 @@ engine whose time is linear in the text.
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
 from inkwire.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft202012Validator
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 #: Bytes of a schema as JSON.
@@ -95,8 +97,15 @@ def _schema_problem(schema: Any) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: bytes) -> Draft202012Validator:
+def _validator(schema: bytes) -> "Draft202012Validator":
     """The compiled schema. Raises InvalidInput (`schema`)."""
+    # 8 MB that a process needs only once it checks a payload.
+    from jsonschema_rs import (  # noqa: PLC0415
+        Draft202012Validator,
+        RegexOptions,
+        ValidationError,
+    )
+
     try:
         return Draft202012Validator(
             schema.decode(),
