@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
 
 import pytest
 
@@ -219,15 +218,18 @@ async def test_a_bad_minute_does_not_delete_a_healthy_webhook(hub, endpoints):
     endpoints.answers[hook.address] = 500
     publish(hub)
     async with sending(hub, endpoints):
-        for number in range(1, 12):
+        for number in range(1, 13):
             await until(
                 lambda number=number: any(one.attempts == number for one in deliveries(hub))
             )
-            hub.clock.advance(seconds=2 * 24 * 3600)
             if number == 6:
                 endpoints.answers[hook.address] = 200
+                publish(hub)
                 await until(lambda: len(done(hub)) == 1)
-                break
+                endpoints.answers[hook.address] = 500
+            hub.clock.advance(seconds=2 * 24 * 3600)
+        await until(lambda: deliveries(hub, state=DeliveryState.EVICTED))
+    assert endpoints.heard[hook.address] == 13
     assert hub.webhooks.get(CLI, hook.id).state is WebhookState.ACTIVE
 
 
@@ -403,4 +405,4 @@ def test_an_application_sees_its_own_webhooks_only(hub):
     subscribe(hub)
     other = hub.applications.create(CLI, name="Other")
     assert hub.webhooks.all(CLI, WebhookQuery(application_id=other.id)) == []
-    assert timedelta(0) <= hub.clock.now() - other.created_at
+    assert len(hub.webhooks.all(CLI, WebhookQuery())) == 1

@@ -4,11 +4,11 @@ from starlette.responses import Response
 
 from inkwire.console import words
 from inkwire.console.events import event_rows
-from inkwire.console.timeline import HANDED_ON, timeline
+from inkwire.console.timeline import timeline
 from inkwire.console.views import EventDetail
 from inkwire.errors import NotFound
 from inkwire.model.access import Scope
-from inkwire.model.event import Event, EventState, Term, TermKind
+from inkwire.model.event import HANDED_ON, Event, EventState, Term, TermKind
 from inkwire.model.receipt import OpenedReceipt, Receipt
 from inkwire.model.request import shown_headers
 from inkwire.model.source import Source

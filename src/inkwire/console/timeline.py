@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from inkwire.console import words
 from inkwire.console.views import Line
-from inkwire.model.event import DedupeKind, Event, EventState, Origin
+from inkwire.model.event import HANDED_ON, DedupeKind, Event, EventState, Origin
 from inkwire.model.receipt import Receipt, ReceiptState
 from inkwire.model.source import Source
 from inkwire.pages import times
@@ -15,8 +15,6 @@ from inkwire.pages.marks import Tone
 
 #: The page of an event, by its id.
 EventUrl = Callable[[str], str]
-#: Events in these states go to dispatch; the others are settled when they are stored.
-HANDED_ON = frozenset({EventState.NEW, EventState.PROBABLE_DUPLICATE})
 
 
 def timeline(

@@ -213,7 +213,7 @@ class Sender:
         patience = asyncio.get_running_loop().call_later(self._slow_s, self._grows_slow, claim)
         try:
             if self._too_late(claim, PROFILES[claim.target.profile].timeout_s):
-                with suppress(StoreError):
+                with suppress(StoreError):  # its lease ends all the same
                     await self._store(lambda: self._outbox.let_go([claim]))
                 self._held -= 1
                 self._free.set()

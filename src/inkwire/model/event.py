@@ -27,6 +27,10 @@ class EventState(StrEnum):
     FILTERED = "filtered"
 
 
+#: States that dispatch hands on.
+HANDED_ON = frozenset({EventState.NEW, EventState.PROBABLE_DUPLICATE})
+
+
 class Origin(StrEnum):
     """How we learned of an event."""
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from inkwire.model.event import EventState, TermKind
+from inkwire.model.event import HANDED_ON, EventState, TermKind
 from inkwire.model.receipt import Stored
 from inkwire.providers.payload import fold
 from inkwire.store import schema
 from inkwire.store.contract import EVENT
 from inkwire.store.database import Database, Row
 from inkwire.store.dedupe import NEW, Candidate, Claim, Outcome, first_claims, settle
-from inkwire.store.intake import EVENT_COLUMNS, HANDED_ON, RECEIPT_COLUMNS, Sealed, waits
+from inkwire.store.intake import EVENT_COLUMNS, RECEIPT_COLUMNS, Sealed, waits
 from inkwire.store.terms import TermWriter
 
 _BODY = RECEIPT_COLUMNS.index("body")

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from inkwire.clock import Clock
 from inkwire.errors import CipherError, Conflict, NotFound
 from inkwire.model.access import AuditEntry
-from inkwire.model.event import Event, EventState, Term, TermKind
+from inkwire.model.event import HANDED_ON, Event, EventState, Term, TermKind
 from inkwire.model.receipt import OpenedReceipt
 from inkwire.providers.payload import MAX_TERMS, fold
 from inkwire.store import rows, schema, schema_sending
@@ -15,7 +15,7 @@ from inkwire.store.cipher import Cipher
 from inkwire.store.contract import DISPATCHED, EVENT, Dispatched, Undispatched
 from inkwire.store.database import Database, one_of
 from inkwire.store.inbound import open_row, opened_fields
-from inkwire.store.intake import HANDED_ON, clean
+from inkwire.store.intake import clean
 from inkwire.store.sealed_messages import SealedMessages, seal_messages
 from inkwire.store.terms import TermRow, TermWriter
 

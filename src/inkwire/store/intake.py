@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from inkwire.model.event import EventState
+from inkwire.model.event import HANDED_ON, EventState
 from inkwire.model.receipt import Intake, IntakeEvent, ReceiptState
 from inkwire.model.request import Headers
 from inkwire.moments import to_micros
@@ -200,10 +200,6 @@ def _event_row(
         hashes.event(intake.source_id, kind, parsed.dedupe_key, test=parsed.test),
         parsed.test,
     )
-
-
-#: States that dispatch hands on.
-HANDED_ON = (EventState.NEW, EventState.PROBABLE_DUPLICATE)
 
 
 def waits(state: EventState) -> bool:
