@@ -110,6 +110,20 @@ class Settings(BaseSettings):
         description="Webhook requests that a worker sends at the same time, not counting those "
         "(up to 2,000) that have waited for an answer for more than a second.",
     )
+    runs_in_flight: Annotated[int, Field(ge=1, le=500)] = Field(
+        32, description="Runs of integrations that a worker executes at the same time."
+    )
+    settle_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        120,
+        description="Seconds after which an external create whose outcome is unknown is looked "
+        "for, before anything is sent again.",
+    )
+    executor_dead_after_s: Annotated[float, Field(ge=10, le=3600)] = Field(
+        25, description="Seconds without a heartbeat after which a worker's runs are taken over."
+    )
+    run_retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        30, description="Days for which steps and calls of ended runs are kept."
+    )
     webhooks_per_application: Annotated[int, Field(ge=1, le=10_000)] = Field(
         100, description="Webhooks that one application may have."
     )
@@ -118,6 +132,20 @@ class Settings(BaseSettings):
     )
     api_per_second: Annotated[float, Field(gt=0)] = Field(
         2, description="Requests a second that an application may go on making."
+    )
+    blob_url: str | None = Field(
+        None,
+        description="Where the bytes of documents are kept, sealed: `s3://bucket/prefix`, `gs://…` "
+        "or `az://…`, with credentials from the usual variables (`AWS_…`, `GOOGLE_…`, `AZURE_…`); "
+        "unset: the folder `blobs` in the data folder. Several machines need one.",
+    )
+    max_document_bytes: Annotated[int, Field(ge=1024, le=2048 * MIB)] = Field(
+        100 * MIB, description="Largest document that is kept, in bytes."
+    )
+    trust_file: Path | None = Field(
+        None,
+        description="Certificates (PEM) that signatures in PDFs are trusted by; unset: the verdict "
+        "says who signed by the certificate only.",
     )
     clock_file: Path | None = Field(
         None,
@@ -139,6 +167,18 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise ValueError("must look like https://hooks.example.com")
+        return value.rstrip("/")
+
+    @field_validator("blob_url")
+    @classmethod
+    def _bucket(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("s3", "gs", "az") or not parts.hostname:
+            raise ValueError("must look like s3://bucket/prefix, gs://… or az://…")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("holds no credentials and no options; those are variables")
         return value.rstrip("/")
 
     @cached_property

@@ -10,6 +10,14 @@
     ├── RateLimited              too many tries; says when to come back
     ├── Unparsable               a proven body that its provider cannot read
     ├── AddressRefused           the guard does not let a request go to that address
+    ├── CallFailed               a step of a run did not work; its kind alone decides what follows
+    │   ├── Transient            try again soon
+    │   ├── Ambiguous            a create whose outcome is unknown: probe before a repeat
+    │   ├── NeedsAttention       the connection's credentials or rights: parked until mended
+    │   ├── LimitReached         a vendor's limit: parked until its window frees
+    │   ├── Permanent            a person must change something, then retry
+    │   ├── Held                 a person must decide before it may go on
+    │   └── Fenced               another executor has taken this over: stop, without effects
     └── StoreError               the store could not do it
         ├── StoreBusy            locked or over its backlog: try again, nothing was kept
         ├── StoreFull            no room on the disk: nothing was kept
@@ -122,6 +130,65 @@ class AddressRefused(InkwireError):
 
     status = 422
     code = "address_refused"
+
+
+class CallFailed(InkwireError):
+    """A step did not work; the run's page says which and why."""
+
+    status = 502
+    code = "call_failed"
+
+
+class Transient(CallFailed):
+    """The other side could not do it just now; Inkwire tries again by itself."""
+
+    code = "transient"
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float | None = None) -> None:
+        """`retry_after_s`: seconds that the other side asked us to wait."""
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class Ambiguous(CallFailed):
+    """Nobody knows whether the other side did it; Inkwire looks before it sends it again."""
+
+    code = "ambiguous"
+
+
+class NeedsAttention(CallFailed):
+    """The connection's credentials or rights do not suffice; open the connection and mend it."""
+
+    code = "needs_attention"
+
+
+class LimitReached(CallFailed):
+    """The other side's limit is used up; the work waits until it frees."""
+
+    code = "limit_reached"
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float = 60) -> None:
+        """`retry_after_s`: seconds until the window frees."""
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class Permanent(CallFailed):
+    """This does not work as it stands; change what the message names, then retry."""
+
+    code = "permanent"
+
+
+class Held(CallFailed):
+    """A person must decide before this goes on; the run's page has the question."""
+
+    code = "held"
+
+
+class Fenced(CallFailed):
+    """Another worker has taken this run over; nothing was sent."""
+
+    code = "fenced"
 
 
 class StoreError(InkwireError):

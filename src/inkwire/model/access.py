@@ -28,6 +28,18 @@ class Scope(StrEnum):
     MESSAGES_WRITE = "messages:write"
     #: Applications, topics, grants, portal links.
     APPLICATIONS = "applications"
+    ORDERS_READ = "orders:read"
+    #: Stored documents, their bytes: personal data.
+    ORDERS_BODY = "orders:body"
+    ORDERS_WRITE = "orders:write"
+    #: Work, runs, steps, calls, the ledger.
+    RUNS_READ = "runs:read"
+    #: Retry, replay, cancel, decide.
+    RUNS_WRITE = "runs:write"
+    #: Connections and integrations, without secrets.
+    INTEGRATIONS_READ = "integrations:read"
+    #: Connections, integrations, templates, statuses.
+    INTEGRATIONS_WRITE = "integrations:write"
     #: Users, API keys, the audit log.
     ACCESS = "access"
 
@@ -42,12 +54,14 @@ class Role(StrEnum):
 
 _VIEWER = frozenset(
     {Scope.SOURCES_READ, Scope.EVENTS_READ, Scope.WEBHOOKS_READ, Scope.MESSAGES_READ}
+    | {Scope.ORDERS_READ, Scope.RUNS_READ, Scope.INTEGRATIONS_READ}
 )
 ROLE_SCOPES: Mapping[Role, frozenset[Scope]] = {
     Role.VIEWER: _VIEWER,
     Role.OPERATOR: _VIEWER
     | {Scope.EVENTS_BODY, Scope.EVENTS_WRITE}
-    | {Scope.WEBHOOKS_WRITE, Scope.MESSAGES_BODY, Scope.MESSAGES_WRITE},
+    | {Scope.WEBHOOKS_WRITE, Scope.MESSAGES_BODY, Scope.MESSAGES_WRITE}
+    | {Scope.ORDERS_BODY, Scope.ORDERS_WRITE, Scope.RUNS_WRITE},
     Role.ADMIN: frozenset(Scope),
 }
 #: What the key of an application may hold: it reaches that application's own things only.

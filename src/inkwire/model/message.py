@@ -15,7 +15,7 @@ TextHeaders = tuple[tuple[str, str], ...]
 class MessageOrigin(StrEnum):
     """Where a message is from."""
 
-    #: `POST /v1/messages`.
+    #: `POST /v1/messages`, or the hub itself, such as `order.created`.
     PUBLISHED = "published"
     #: `POST /webhooks/{id}/queue`: for that webhook only.
     QUEUED = "queued"

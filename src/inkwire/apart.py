@@ -1,0 +1,73 @@
+"""Work on what strangers wrote, in a process of its own: bounded in time and memory.
+
+Templates can loop and PDFs can be bombs; a process that is killed costs neither the worker nor its
+memory. The child is `python -m MODULE`, and its module ends with `serve(work)`.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+
+from inkwire.errors import InkwireError
+
+MIB = 1024 * 1024
+#: Exit code of a child whose `work` raised an error of ours; its sentence stands on stderr.
+_REFUSED = 3
+
+
+class ApartFailed(InkwireError):
+    """It took too long or too much memory; make the document simpler or smaller."""
+
+    code = "apart"
+
+
+class ApartRefused(ApartFailed):
+    """The content does not work; the sentence says why."""
+
+
+def apart(module: str, content: bytes, *, timeout_s: float, what: str) -> bytes:
+    """What the child answers to `content`.
+
+    `what`: names the work in the error, e.g. "The template". Raises ApartRefused with the child's
+    sentence, ApartFailed if it was too slow, too large or died.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-I", "-m", module],
+            input=content,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+        )
+    except subprocess.TimeoutExpired:
+        raise ApartFailed(
+            f"{what} took more than {timeout_s:g} seconds; make it simpler."
+        ) from None
+    if done.returncode == _REFUSED:
+        raise ApartRefused(done.stderr.decode("utf-8", "replace"))
+    if done.returncode != 0:
+        raise ApartFailed(f"{what} needs more memory than it may take, or broke the tool for it.")
+    return done.stdout
+
+
+def serve(
+    work: Callable[[bytes], bytes], *, memory_bytes: int = 1024 * MIB, cpu_s: int = 120
+) -> None:
+    """The child's side: reads stdin, answers on stdout, within its memory.
+
+    `cpu_s`: seconds of computing after which the kernel ends it, should the parent be gone.
+    """
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    content = sys.stdin.buffer.read()
+    try:
+        answer = work(content)
+    except InkwireError as error:
+        sys.stderr.buffer.write(error.message.encode())
+        sys.exit(_REFUSED)
+    sys.stdout.buffer.write(answer)
+    sys.stdout.buffer.flush()
