@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 pytest.register_assert_rewrite(
+    "contract.order_kit",
+    "contract.acting_kit",
     "contract.outbox_kit",
     "contract.provider_checks",
     "contract.provider_kit",

@@ -17,7 +17,9 @@ from inkwire.ids import SortableIds
 from inkwire.model.access import AuditEntry
 from inkwire.model.event import EventState
 from inkwire.model.source import Source
+from inkwire.model.work import CommandKind, LedgerState, ParkCause, WorkState
 from inkwire.store import schema
+from inkwire.store.acting import WorkQuery
 from inkwire.store.contract import EventQuery, RejectionQuery
 from inkwire.store.open import SqlStore, migrate, open_store
 from inkwire.store.sending import WebhookQuery
@@ -167,3 +169,41 @@ def test_webhooks_are_listed_along_one_index(
     found = [plan for plan in found if "webhooks" in plan]
     assert any(name in plan for plan in found for name in index.split("|")), found
     assert not [plan for plan in found if "TEMP B-TREE" in plan], found
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ({}, "sqlite_autoindex_work_1|SCAN work"),
+        ({"before": "wrk_9"}, "sqlite_autoindex_work_1"),
+        ({"integration_id": 1}, "ix_work_integration"),
+        ({"state": WorkState.DEAD}, "ix_work_state"),
+        ({"park_cause": ParkCause.PERSON, "integration_id": 1}, "ix_work_parked"),
+        ({"entity_key": "order:1", "before": "wrk_9"}, "ix_work_entity"),
+        ({"event_id": "evt_1"}, "ix_work_event"),
+    ],
+    ids=str,
+)
+def test_work_is_listed_along_one_index(store: SqlStore, plans: Plans, query: dict, index: str):
+    """A page of work costs the same however much was done before."""
+    found = plans(lambda: store.works.page(WorkQuery(**query)))
+    assert any(name in plan for plan in found for name in index.split("|")), found
+    assert not [plan for plan in found if "TEMP B-TREE" in plan], found
+
+
+def test_what_a_run_did_is_found_by_an_index(store: SqlStore, plans: Plans):
+    """Steps, calls, ledger, commands: of one run among millions, in order, nothing sorted."""
+    for call, index in (
+        (lambda: store.run_log.steps("wrk_1"), "ix_steps_work"),
+        (lambda: store.run_log.calls(work_id="wrk_1"), "ix_calls_work"),
+        (lambda: store.run_log.calls(connection_id="box"), "ix_calls_connection"),
+        (lambda: store.run_log.forget(before=NOW, limit=100), "ix_steps_started"),
+        (lambda: store.ledger.of_work("wrk_1"), "ix_ledger_work"),
+        (lambda: store.ledger.page(state=LedgerState.DOUBT), "ix_ledger_state"),
+        (store.ledger.page, "ix_ledger_updated"),
+        (lambda: store.commands.take(now=NOW, lease_s=1), "ix_commands_asked"),
+        (lambda: store.commands.latest(CommandKind.DRY_RUN, "wrk_1"), "ix_commands_target"),
+    ):
+        found = plans(call)
+        assert any(index in plan for plan in found), (index, found)
+        assert not [plan for plan in found if "TEMP B-TREE" in plan], found

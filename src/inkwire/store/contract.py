@@ -17,13 +17,39 @@ from inkwire.model.event import Event, EventState, Term
 from inkwire.model.receipt import Intake, OpenedReceipt, Receipt, Rejection, Stored
 from inkwire.model.source import Secret, Source, SourceActivity
 from inkwire.model.verdict import Reason
+from inkwire.model.work import Work
+from inkwire.store.acting import (
+    Commands,
+    Connections,
+    Executors,
+    Integrations,
+    Ledger,
+    RunLog,
+    Works,
+)
+from inkwire.store.ordering import Documents, Evidence, Orders, SignRequests, Templates
 from inkwire.store.sending import Jobs, NewMessage, Outbox, Subscribers
 
 #: Topics of the change counters. A commit that others must see bumps its topic's row.
 EVENT, CONFIG, DISPATCHED, REJECTED = "event", "config", "dispatched", "rejected"
 #: A message was kept, a delivery made or due, an attempt recorded, a job begun.
 MESSAGE, DELIVERY, ATTEMPT, JOB = "message", "delivery", "attempt", "job"
-TOPICS = (EVENT, CONFIG, DISPATCHED, REJECTED, MESSAGE, DELIVERY, ATTEMPT, JOB)
+#: Work was made or moved, a step or call recorded, an order changed, a command given or answered.
+WORK, STEP, ORDER, COMMAND = "work", "step", "order", "command"
+TOPICS = (
+    EVENT,
+    CONFIG,
+    DISPATCHED,
+    REJECTED,
+    MESSAGE,
+    DELIVERY,
+    ATTEMPT,
+    JOB,
+    WORK,
+    STEP,
+    ORDER,
+    COMMAND,
+)
 
 MAX_PAGE = 200
 
@@ -88,6 +114,8 @@ class Dispatched:
     error: str | None = None
     #: What subscribers with a grant get of it; kept in the same transaction.
     messages: tuple[NewMessage, ...] = ()
+    #: What integrations are to do about it; kept in the same transaction, each key once.
+    work: tuple[Work, ...] = ()
 
 
 class SealedIntake(Protocol):
@@ -359,6 +387,18 @@ class Store(Protocol):
     subscribers: Subscribers
     outbox: Outbox
     jobs: Jobs
+    integrations: Integrations
+    works: Works
+    ledger: Ledger
+    run_log: RunLog
+    executors: Executors
+    commands: Commands
+    connections: Connections
+    orders: Orders
+    templates: Templates
+    documents: Documents
+    sign_requests: SignRequests
+    evidence: Evidence
 
     def counters(self) -> Mapping[str, int]:
         """The change counters, by topic."""

@@ -1,6 +1,7 @@
 """Handing stored events on, once each."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -12,12 +13,13 @@ from inkwire.model.receipt import OpenedReceipt
 from inkwire.providers.payload import MAX_TERMS, fold
 from inkwire.store import rows, schema, schema_sending
 from inkwire.store.cipher import Cipher
-from inkwire.store.contract import DISPATCHED, EVENT, Dispatched, Undispatched
+from inkwire.store.contract import DISPATCHED, EVENT, WORK, Dispatched, Undispatched
 from inkwire.store.database import Database, one_of
 from inkwire.store.inbound import open_row, opened_fields
 from inkwire.store.intake import clean
 from inkwire.store.sealed_messages import SealedMessages, seal_messages
 from inkwire.store.terms import TermRow, TermWriter
+from inkwire.store.work_lanes import keep_work, unkeepable
 
 MAX_TAKE = 100
 #: Bytes of bodies that a take opens at once, or one body that is larger by itself.
@@ -172,11 +174,12 @@ class SqlDispatch:
         self._terms.add(
             conn, (row for event, found in done for row in _term_rows(event, found.terms))
         )
+        kept = keep_work(self._database, conn, [one for _, found in done for one in found.work])
         messages = [sealed[event.id] for event, _ in done if event.id in sealed]
         if messages:
             joined = SealedMessages.joined(messages)
             joined.without(_forwarded(conn, list(sealed))).write(self._database, conn)
-        self._database.bump(conn, DISPATCHED)
+        self._database.bump(conn, DISPATCHED, *([WORK] if kept else []))
         return len(done)
 
     def _mark(self, conn: sa.Connection, done: Sequence[tuple[Event, Dispatched]]) -> None:
@@ -199,7 +202,17 @@ def _done(
     if not waiting:
         return []
     events = {item.event.id: item.event for item in waiting}
-    return [(events[found.event_id], found) for found in work(waiting) if found.event_id in events]
+    return [
+        (events[found.event_id], _checked(found))
+        for found in work(waiting)
+        if found.event_id in events
+    ]
+
+
+def _checked(found: Dispatched) -> Dispatched:
+    """Work that cannot be kept is an error of its event: it holds up no other."""
+    wrong = unkeepable(found.work)
+    return found if wrong is None else replace(found, work=(), error=wrong)
 
 
 def _bounded(conn: sa.Connection, events: Sequence[Event]) -> list[Event]:

@@ -8,12 +8,18 @@ MAX_NUMBER = 2**63 - 1
 
 def require_keepable(*values: str | None) -> None:
     """Raises StoreError for a text with NUL or a lone surrogate; callers check input before."""
-    for value in values:
-        if value is not None and ("\x00" in value or not _is_unicode(value)):
-            raise StoreError(
-                "A text holds NUL or half a character (a lone surrogate), which no store keeps; "
-                "remove it and try again."
-            )
+    if not keepable(*values):
+        raise StoreError(
+            "A text holds NUL or half a character (a lone surrogate), which no store keeps; "
+            "remove it and try again."
+        )
+
+
+def keepable(*values: str | None) -> bool:
+    """Whether no text holds NUL or a lone surrogate."""
+    return not any(
+        value is not None and ("\x00" in value or not _is_unicode(value)) for value in values
+    )
 
 
 def _is_unicode(text: str) -> bool:

@@ -12,23 +12,45 @@ from inkwire.config import Settings
 from inkwire.errors import ConfigError, StoreOutdated
 from inkwire.ids import Ids
 from inkwire.store.access import SqlAccess
+from inkwire.store.acting import (
+    Commands,
+    Connections,
+    Executors,
+    Integrations,
+    Ledger,
+    RunLog,
+    Works,
+)
 from inkwire.store.cipher import Cipher
+from inkwire.store.commands import SqlCommands
+from inkwire.store.connections import SqlConnections
 from inkwire.store.contract import Access, Dispatch, Events, Inbound, Sources, Store
 from inkwire.store.database import Database
 from inkwire.store.dispatch import SqlDispatch
+from inkwire.store.documents import SqlDocuments
 from inkwire.store.events import SqlEvents
+from inkwire.store.evidence import SqlEvidence
+from inkwire.store.executors import SqlExecutors
 from inkwire.store.idtime import IdTime
 from inkwire.store.inbound import SqlInbound
+from inkwire.store.integrations import SqlIntegrations
 from inkwire.store.jobs import SqlJobs
 from inkwire.store.keys import load_keyring
+from inkwire.store.ledger import SqlLedger
+from inkwire.store.ordering import Documents, Evidence, Orders, SignRequests, Templates
+from inkwire.store.orders import SqlOrders
 from inkwire.store.outbox import SqlOutbox
 from inkwire.store.rewrap import Rewrapper
+from inkwire.store.run_log import SqlRunLog
 from inkwire.store.seals import Seals, sealed_hub_key
 from inkwire.store.sending import Jobs, Outbox, Subscribers
+from inkwire.store.sign_requests import SqlSignRequests
 from inkwire.store.sources import SqlSources
 from inkwire.store.sqlite import SqliteDatabase
 from inkwire.store.subscribers import SqlSubscribers
+from inkwire.store.templates import SqlTemplates
 from inkwire.store.terms import TermWriter
+from inkwire.store.works import SqlWorks
 
 
 class SqlStore:
@@ -57,6 +79,18 @@ class SqlStore:
         self.subscribers: Subscribers = SqlSubscribers(database, seals.cipher)
         self.outbox: Outbox = SqlOutbox(database, seals, clock, idtime)
         self.jobs: Jobs = SqlJobs(database)
+        self.integrations: Integrations = SqlIntegrations(database)
+        self.works: Works = SqlWorks(database)
+        self.ledger: Ledger = SqlLedger(database)
+        self.run_log: RunLog = SqlRunLog(database)
+        self.executors: Executors = SqlExecutors(database)
+        self.commands: Commands = SqlCommands(database)
+        self.connections: Connections = SqlConnections(database, seals.cipher)
+        self.orders: Orders = SqlOrders(database, seals.cipher)
+        self.templates: Templates = SqlTemplates(database)
+        self.documents: Documents = SqlDocuments(database, seals.cipher)
+        self.sign_requests: SignRequests = SqlSignRequests(database)
+        self.evidence: Evidence = SqlEvidence(database, seals.cipher)
 
     def counters(self) -> Mapping[str, int]:
         """The change counters, by topic."""

@@ -5,8 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from inkwire.store import rows, schema, schema_sending
+from inkwire.store import rows, schema, schema_acting, schema_orders, schema_sending
 from inkwire.store.cipher import Cipher, place
+from inkwire.store.connection_seals import connection_secret_place, token_place
 from inkwire.store.database import Database
 from inkwire.store.sources import secret_place
 from inkwire.store.webhook_seals import headers_place, key_place
@@ -31,6 +32,13 @@ class Rewrapper:
                 (schema.receipts.c.data_key, _data_key("receipts")),
                 (schema_sending.messages.c.data_key, _data_key("messages")),
                 (schema_sending.attempts.c.data_key, _data_key("attempts")),
+                (schema_orders.orders.c.data_key, _data_key("orders")),
+                (schema_orders.documents.c.data_key, _data_key("documents")),
+                (schema_acting.connections.c.token, lambda row: token_place(row.id)),
+                (
+                    schema_acting.connection_secrets.c.sealed,
+                    lambda row: connection_secret_place(row.connection_id, row.name),
+                ),
                 (schema_sending.webhooks.c.headers, lambda row: headers_place(row.id)),
                 (
                     schema_sending.webhook_keys.c.sealed,

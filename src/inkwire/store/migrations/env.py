@@ -2,7 +2,11 @@
 
 from alembic import context
 
-from inkwire.store import schema_sending  # noqa: F401 - adds its tables to the metadata
+from inkwire.store import (  # noqa: F401 - add their tables to the metadata
+    schema_acting,
+    schema_orders,
+    schema_sending,
+)
 from inkwire.store.schema import metadata
 
 connection = context.config.attributes["connection"]

@@ -1,0 +1,13 @@
+"""Where what is sealed of a connection lies: its secrets, and the token that they gave."""
+
+from inkwire.store.cipher import place
+
+
+def connection_secret_place(connection_id: str, name: str) -> bytes:
+    """Associated data of a connection's secret."""
+    return place("connection_secrets", f"{connection_id}/{name}", "sealed")
+
+
+def token_place(connection_id: str) -> bytes:
+    """Associated data of a connection's token."""
+    return place("connections", connection_id, "token")

@@ -1,0 +1,123 @@
+"""Commands and executors: what processes say to each other through the store."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from contract.acting_kit import Acting, race
+from contract.store_kit import Hub
+from inkwire.errors import NotFound
+from inkwire.model.work import Command, CommandKind, CommandState, Executor
+
+
+@pytest.fixture
+def acting(hub: Hub) -> Acting:
+    """A fresh store."""
+    return Acting(hub)
+
+
+def command(acting: Acting, **fields: object) -> Command:
+    """A wish that is not kept yet."""
+    values = {
+        "id": acting.hub.ids.new("cmd"),
+        "kind": CommandKind.CHECK_CONNECTION,
+        "target": "box-main",
+        "created_at": acting.now,
+        "created_by": "user:ada",
+        **fields,
+    }
+    return Command(**values)
+
+
+def take(acting: Acting, lease_s: float = 30) -> str | None:
+    """The id of what the caller is to do."""
+    found = acting.store.commands.take(now=acting.now, lease_s=lease_s)
+    return None if found is None else found.id
+
+
+class TestCommands:
+    def test_asked_taken_and_answered(self, acting: Acting):
+        """The worker hears of it, and so does whoever waits for the answer."""
+        commands = acting.store.commands
+        one, two = command(acting), command(acting)
+        entry = acting.hub.audit("connection.check", "box-main")
+        assert acting.moved(lambda: commands.add(one, audit=entry)) == {"command"}
+        commands.add(two)
+        assert acting.store.access.audit()[0].action == "connection.check"
+        assert commands.get(one.id) == one
+        assert [take(acting), take(acting), take(acting)] == [one.id, two.id, None]
+        acting.hub.clock.advance(seconds=2)
+        answer = {"user": "Ada", "scopes": ["root_readwrite"]}
+        told = acting.moved(lambda: commands.done(one.id, at=acting.now, result=answer))
+        assert told == {"command"}
+        done = replace(one, state=CommandState.DONE, result=answer, done_at=acting.now)
+        assert commands.get(one.id) == done
+        commands.done(two.id, at=acting.now, error="It does not answer.\x00")
+        failed = commands.get(two.id)
+        assert (failed.state, failed.error) == (CommandState.FAILED, "It does not answer.?")
+        assert commands.latest(CommandKind.CHECK_CONNECTION, "box-main") == failed
+        assert commands.latest(CommandKind.DRY_RUN, "box-main") is None
+
+    def test_a_dead_worker_s_command_comes_again(self, acting: Acting):
+        """After its lease another takes it; the first answer stays."""
+        one = command(acting)
+        acting.store.commands.add(one)
+        assert take(acting) == one.id
+        acting.hub.clock.advance(seconds=30)
+        assert take(acting) == one.id
+        acting.store.commands.done(one.id, at=acting.now, result=1)
+        acting.store.commands.done(one.id, at=acting.now, error="late")
+        assert acting.store.commands.get(one.id).result == 1
+        acting.hub.clock.advance(seconds=31)
+        assert take(acting) is None
+
+    def test_each_is_taken_once(self, acting: Acting):
+        """Six workers at the same moment share four commands."""
+        ids = []
+        for _ in range(4):
+            acting.store.commands.add(one := command(acting))
+            ids.append(one.id)
+        taken: list[str] = []
+        for _ in range(10):  # on PostgreSQL one may find the first row locked, and come again
+            taken += [found for found in race([lambda: take(acting)] * 6) if found]
+            if len(taken) == 4:
+                break
+        assert sorted(taken) == ids
+
+    def test_old_answers_are_forgotten(self, acting: Acting):
+        """A day later, when the next comes; what nobody has done yet stays."""
+        commands = acting.store.commands
+        old, waiting = command(acting), command(acting)
+        commands.add(old)
+        commands.add(waiting)
+        commands.done(old.id, at=acting.now)
+        acting.hub.clock.advance(seconds=timedelta(days=1).total_seconds())
+        commands.add(command(acting))
+        assert commands.get(old.id).state is CommandState.DONE
+        acting.hub.clock.advance(seconds=1)
+        commands.add(command(acting))
+        with pytest.raises(NotFound, match=old.id):
+            commands.get(old.id)
+        assert commands.get(waiting.id) == waiting
+
+
+class TestExecutors:
+    def test_beats(self, acting: Acting):
+        """One row a worker, newest beat first; an orderly end shows until it beats again."""
+        executors = acting.store.executors
+        one = Executor(id="exe_1", host="a", version="1", started_at=acting.now, beat_at=acting.now)
+        two = replace(one, id="exe_2", beat_at=acting.after(1))
+        executors.beat(one)
+        executors.beat(two)
+        assert executors.all() == [two, one]
+        one = replace(one, host="b", beat_at=acting.after(2))
+        race([lambda: executors.beat(one)] * 4)
+        assert executors.all() == [one, two]
+        executors.stop("exe_1", at=acting.after(3))
+        assert executors.all()[0] == replace(one, stopped_at=acting.after(3))
+        executors.beat(one)
+        assert executors.all()[0] == one
+        executors.forget("exe_1")
+        executors.forget("none")
+        assert executors.all() == [two]
