@@ -6,13 +6,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from engine.acting import Toy
 from inkwire.clock import ManualClock
+from inkwire.engine.contract import EventHandler
 from inkwire.engine.dispatch import BATCH, Dispatcher
 from inkwire.errors import StoreBusy, Unparsable
 from inkwire.ids import CountingIds
 from inkwire.model.event import DedupeKind, Event, EventState, Origin, ParsedEvent, Term, TermKind
 from inkwire.model.receipt import OpenedReceipt, Receipt, ReceiptState
 from inkwire.model.verdict import MatchedOn
+from inkwire.model.work import Integration, IntegrationState
 from inkwire.providers.contract import Provider
 from inkwire.providers.registry import Registry
 from inkwire.store.contract import Undispatched
@@ -132,6 +135,43 @@ def test_a_bad_event_says_why_and_holds_up_nobody(item, words):
     assert words in store.done[0].error
     assert store.done[1].error is None
     assert store.done[1].terms
+
+
+class Those:
+    """Integrations in a list."""
+
+    def all(self):
+        """One that hears the source."""
+        return [
+            Integration(
+                id=7, kind="toy", name="x", state=IntegrationState.ACTIVE, settings={},
+                connection_id=None, source_ids=("s",), created_at=NOW, updated_at=NOW,
+            )
+        ]  # fmt: skip
+
+
+def test_work_of_integrations_is_kept_with_the_event_that_makes_it():
+    """In the same transaction, so that no crash comes between them."""
+    heard = EventHandler(
+        types=frozenset({"lines.x"}),
+        workflow="do",
+        key=lambda event, parsed: parsed.type,
+        entity=lambda event, parsed: event.id,
+        subject=lambda integration, parsed: {},
+    )
+    store = FakeStore([waiting(1, b"a b", 1)])
+    store.integrations = Those()
+    provider = Provider(name="lines", title="Lines", summary="", receive=Lines(), package="x")
+    hands_on = Dispatcher(
+        store=store,
+        registry=Registry([provider]),
+        clock=CLOCK,
+        ids=CountingIds(),
+        kinds={"toy": Toy(events=(heard,))},
+    )
+    assert hands_on.run_once() == 1
+    (row,) = store.done[0].work
+    assert (row.integration_id, row.key, row.event_id) == (7, "lines.b", "evt_1")
 
 
 def running(store):

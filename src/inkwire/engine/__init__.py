@@ -1,1 +1,1 @@
-"""What happens to events after their answer: today search terms, later work and messages."""
+"""What happens after the answer: events are dispatched, and the work of integrations runs."""

@@ -1,7 +1,8 @@
 """Dispatch: claims stored events in batches and hands each on, once.
 
 Runs in the worker process, after the answer (R83, R146). It writes what an event can be found by,
-and messages for the applications that were granted its type; work rows of integrations join here.
+messages for the applications that were granted its type, and work for the integrations that hear
+it.
 Whatever fails for one event is written on that event for a person to see; it never stops those
 behind it.
 """
@@ -13,7 +14,9 @@ from contextlib import suppress
 import structlog
 
 from inkwire.clock import Clock
+from inkwire.engine.contract import IntegrationKind
 from inkwire.engine.forwarding import Forwarder
+from inkwire.engine.planning import Hearing
 from inkwire.errors import InkwireError, StoreError, Unparsable
 from inkwire.ids import Ids
 from inkwire.model.event import ParsedEvent, Term, TermKind
@@ -41,10 +44,13 @@ class Dispatcher:
         registry: Registry,
         clock: Clock,
         ids: Ids,
+        kinds: Mapping[str, IntegrationKind] | None = None,
         retry_s: float = 1.0,
         sweep_s: float = 5.0,
     ) -> None:
         """`registry` reads the bodies; `store` gives the events and keeps what comes of them.
+
+        `kinds`: the installed business processes by name.
 
         `retry_s`: seconds to wait after the store failed before it is asked again.
         `sweep_s`: seconds after which it is asked without news: the events that a worker had
@@ -54,6 +60,7 @@ class Dispatcher:
         self._registry = registry
         self._clock = clock
         self._ids = ids
+        self._kinds = kinds or {}
         self._retry_s = retry_s
         self._sweep_s = sweep_s
 
@@ -106,7 +113,9 @@ class Dispatcher:
     def _work(self, waiting: Sequence[Undispatched]) -> list[Dispatched]:
         settings = {source.id: source.settings for source in self._store.sources.all()}
         forwarder = Forwarder(self._store.subscribers, self._clock, self._ids)
-        reader = _Reader(self._registry, settings, forwarder)
+        integrations = self._store.integrations.all() if self._kinds else ()
+        hearing = Hearing(self._kinds, integrations, self._clock, self._ids)
+        reader = _Reader(self._registry, settings, forwarder, hearing)
         return [reader.dispatched(item) for item in waiting]
 
 
@@ -118,9 +127,11 @@ class _Reader:
         registry: Registry,
         settings: Mapping[str, Mapping[str, SettingValue]],
         forwarder: Forwarder,
+        hearing: Hearing,
     ) -> None:
         self._registry = registry
         self._forwarder = forwarder
+        self._hearing = hearing
         self._settings = settings
         self._parsed: dict[str, tuple[ParsedEvent, ...]] = {}
 
@@ -157,6 +168,7 @@ class _Reader:
             event_id=event.id,
             terms=_bounded(receiver, parsed[event.position]),
             messages=tuple(self._forwarder.messages(event, parsed, body)),
+            work=tuple(self._hearing.work(event, parsed[event.position])),
         )
 
 

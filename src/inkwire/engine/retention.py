@@ -1,0 +1,58 @@
+"""Old runs are forgotten in small steps: steps and calls by the store, journals by the runtime."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from inkwire.clock import Clock
+from inkwire.engine.runtime import Runtime
+from inkwire.engine.waits import until
+from inkwire.errors import StoreError
+from inkwire.store.acting import RunLog
+
+#: Seconds between two cleanings, and before the first.
+EVERY_S, FIRST_S = 3600.0, 300.0
+#: Rows in one transaction at most, and seconds that others get between two of them.
+STEP, PAUSE_S = 200, 0.05
+
+log = structlog.get_logger()
+
+
+class Retention:
+    """Deletes what ended longer ago than a number of days. The work rows themselves stay."""
+
+    def __init__(self, *, run_log: RunLog, runtime: Runtime, clock: Clock, days: int) -> None:
+        """A journal that is not open is left alone: it would cost memory for nothing."""
+        self._run_log = run_log
+        self._runtime = runtime
+        self._clock = clock
+        self._days = days
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Cleans now and then until `stop` is set."""
+        wait_s = FIRST_S
+        while True:
+            await until(stop, wait_s)
+            if stop.is_set():
+                return
+            wait_s = EVERY_S
+            try:
+                await self.once(stop)
+            except StoreError as error:
+                log.warning("retention.store_failed", error=error.message)
+            except Exception:
+                log.exception("retention.failed")
+
+    async def once(self, stop: asyncio.Event) -> int:
+        """Cleans until nothing old is left or `stop` is set; how much was deleted."""
+        before = self._clock.now() - timedelta(days=self._days)
+        forgets = [lambda: self._run_log.forget(before=before, limit=STEP)]
+        if self._runtime.opened:
+            forgets.append(lambda: self._runtime.forget(before=before, limit=STEP))
+        total = 0
+        for forget in forgets:
+            while not stop.is_set() and (count := await asyncio.to_thread(forget)) > 0:
+                total += count
+                await asyncio.sleep(PAUSE_S)
+        return total

@@ -1,0 +1,348 @@
+"""The worker's loop: claims work, starts each row under its run id, ends it when its run ends.
+
+The work row is the truth. What a crash leaves between it and the journal is repaired: a row that
+runs here by the store and is unknown to the journal is started, one whose journal has ended is
+ended, one that nobody executes is resumed, and one that keeps killing its worker is dead.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from inkwire.engine import retry
+from inkwire.engine.contract import IntegrationKind, Services
+from inkwire.engine.retry import Tried
+from inkwire.engine.runs import Cancelled, Doing, DurableRun, Outdated, Stopped, Workflow, ended
+from inkwire.engine.runtime import DurableJournal, Journalled, Runtime
+from inkwire.engine.settings import EngineSettings
+from inkwire.engine.waits import first, moved, until
+from inkwire.errors import NotFound, Permanent, StoreError
+from inkwire.model.work import ErrorKind, StepResult, Work, WorkState
+from inkwire.store.acting import Ending
+from inkwire.store.contract import WORK, Live
+
+#: Rows claimed in one transaction at most.
+BATCH = 100
+#: Part of the places that must be free before a backlog is claimed from again.
+SHARE = 4
+#: Takeovers of one run after which it counts as what kills its workers.
+MAX_TAKEOVERS = 3
+#: Seconds after the store failed before it is asked again.
+RETRY_S = 1.0
+#: Seconds within which a run that was started must have begun, or it is looked after.
+START_S = 30.0
+#: Shortest wait between two claims: runs that end meanwhile make room for more in one transaction.
+LEAST_WAIT_S = 0.05
+
+POISON = Ending(
+    state=WorkState.DEAD,
+    note="The worker stopped each time that it ran this; its log says why. Retry it afterwards.",
+    error_kind=ErrorKind.PERMANENT,
+)
+_BROKEN = Ending(state=WorkState.DEAD, note=retry.DEFECT, error_kind=ErrorKind.PERMANENT)
+_OUTDATED = "Another release had begun this run; it starts anew under the present one."
+_RESTORED = "This run had ended before the store was restored; it starts anew."
+
+T = TypeVar("T")
+
+_GONE: dict[str, Any] = {"state": "gone"}
+
+log = structlog.get_logger()
+
+
+def workflow_of(kinds: Mapping[str, IntegrationKind], kind: str, workflow: str) -> Workflow:
+    """The function that does it. Raises Permanent if this release has none."""
+    found = kinds[kind].workflows.get(workflow) if kind in kinds else None
+    if found is None:
+        raise Permanent(
+            f"This release knows no workflow {workflow} of {kind}. Install the release or package "
+            "that does and retry, or cancel this."
+        )
+    return found
+
+
+class Runner:
+    """Runs what is due, bounded in flight."""
+
+    def __init__(
+        self,
+        *,
+        executor_id: str,
+        kinds: Mapping[str, IntegrationKind],
+        services: Services,
+        runtime: Runtime,
+        live: Live,
+        random: Callable[[], float],
+        settings: EngineSettings,
+    ) -> None:
+        """`random`: jitter in [0, 1)."""
+        self._me = executor_id
+        self._kinds = kinds
+        self._services = services
+        self._works = services.store.works
+        self._clock = services.clock
+        self._runtime = runtime
+        self._live = live
+        self._random = random
+        self._settings = settings
+        #: Run ids that are executed here, and the tasks that do.
+        self._running: dict[str, asyncio.Task[Any]] = {}
+        #: Run ids that were started and have not begun, and when.
+        self._starting: dict[str, float] = {}
+        self._opening = asyncio.Lock()
+        #: Whether the last claim filled the room.
+        self._backlog = False
+        #: Runs that nobody seems to execute, and since when.
+        self._idle: dict[str, float] = {}
+        self._repaired_at = float("-inf")
+        self._free = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Claims until `stop` is set; then leaves what is in hand the grace to end."""
+        try:
+            while not stop.is_set():
+                seen = self._live.counters().get(WORK)
+                self._free.clear()
+                try:
+                    await self._repair()
+                    if not await self._claim():
+                        await self._news(stop, seen)
+                    await until(stop, LEAST_WAIT_S)
+                except StoreError as error:
+                    log.warning("runner.store_failed", error=error.message, retry_s=RETRY_S)
+                    await until(stop, RETRY_S)
+                except Exception:
+                    # The journal does not open, say. Events and deliveries must go on meanwhile.
+                    log.exception("runner.failed", retry_s=self._settings.repair_s)
+                    await until(stop, self._settings.repair_s)
+            if self._running:
+                await asyncio.wait(set(self._running.values()), timeout=self._settings.grace_s)
+        finally:
+            left = set(self._running.values())
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            await self._runtime.close()
+
+    async def open(self) -> None:
+        """Opens the journal, which continues what this executor left behind."""
+        async with self._opening:
+            if not self._runtime.opened:
+                await self._runtime.open(self._me, self._body)
+
+    def _room(self) -> int:
+        """How many more runs may be executed here."""
+        late = asyncio.get_running_loop().time() - START_S
+        self._starting = {run: at for run, at in self._starting.items() if at > late}
+        return self._settings.runs_in_flight - len(self._running) - len(self._starting)
+
+    def _in_hand(self, work: Work) -> bool:
+        return work.run_id in self._running or work.run_id in self._starting
+
+    # --- claims
+
+    async def _claim(self) -> bool:
+        """Starts what is due; whether there is likely to be more at once."""
+        room = min(self._room(), BATCH)
+        if room <= 0 or (self._backlog and room < self._settings.runs_in_flight // SHARE):
+            self._backlog = False  # what is left is claimed together a little later
+            return False
+        now = self._clock.now()
+        claimed = await asyncio.to_thread(
+            lambda: self._works.claim(executor_id=self._me, now=now, limit=room)
+        )
+        self._backlog = len(claimed) == room
+        if claimed:
+            await self.open()
+            await asyncio.gather(*(self._start(work) for work in claimed))
+        return bool(claimed)
+
+    async def _start(self, work: Work) -> None:
+        """What cannot be started now is found by the next repair."""
+        self._starting[work.run_id] = asyncio.get_running_loop().time()
+        try:
+            await self._runtime.start(work.run_id, work.id, work.run_number)
+        except Exception:
+            self._starting.pop(work.run_id, None)
+            log.exception("runner.not_started", run_id=work.run_id)
+
+    async def _news(self, stop: asyncio.Event, seen: int | None) -> None:
+        """Waits for a change of work by anybody, for room, for what is due, or for the sweep."""
+        wait_s = self._settings.sweep_s
+        if self._room() > 0:
+            due = await asyncio.to_thread(lambda: self._works.next_due(self._clock.now()))
+            if due is not None:
+                rest_s = (due - self._clock.now()).total_seconds()
+                wait_s = min(wait_s, max(LEAST_WAIT_S, rest_s))
+        await first(
+            stop.wait(),
+            self._free.wait(),
+            moved(self._live, WORK, seen),
+            timeout_s=wait_s,
+        )
+
+    # --- one run
+
+    async def _body(self, work_id: str, run_number: int) -> dict[str, Any]:
+        """What the journal executes for each run; called again when a run is continued."""
+        work = await self._mine(work_id, run_number)
+        if work is None:
+            return _GONE
+        task = asyncio.current_task()
+        if work.run_id in self._running or task is None:
+            raise Stopped  # resumed while it was in hand: the first execution goes on
+        self._running[work.run_id] = task
+        self._starting.pop(work.run_id, None)
+        try:
+            with bound_contextvars(run_id=work.run_id):
+                return await self._whole(work)
+        finally:
+            self._running.pop(work.run_id, None)
+            self._free.set()
+
+    async def _mine(self, work_id: str, run_number: int) -> Work | None:
+        """The row, if this run is still to be done; made this executor's if it was another's.
+
+        The journal gives a run to one executor at a time; whoever gets it has the right to it.
+        """
+        try:
+            work = await self._asked(lambda: self._works.get(work_id))
+        except NotFound:
+            return None
+        if work.state is not WorkState.RUNNING or work.run_number != run_number:
+            return None
+        if work.executor_id == self._me:
+            return work
+        of = work.executor_id or ""
+        taken = await self._asked(
+            lambda: self._works.take_over(work_id, run_number=run_number, of=of, by=self._me)
+        )
+        if taken is None:
+            raise Stopped
+        log.info("run.taken_over", run_id=taken.run_id, of=of, takeovers=taken.takeovers)
+        return taken
+
+    async def _whole(self, work: Work) -> dict[str, Any]:
+        ending = POISON if work.takeovers > MAX_TAKEOVERS else await self._ending(work)
+        at = self._clock.now()
+        if not await self._asked(
+            lambda: self._works.end(work.id, run_number=work.run_number, ending=ending, at=at)
+        ):
+            raise Stopped
+        log.info("run.ended", state=ending.state.value)
+        return retry.ending_to_json(ending)
+
+    async def _ending(self, work: Work) -> Ending:
+        """How the run ends. Raises Stopped."""
+
+        def decide(failed: Tried) -> Ending:
+            return retry.ending(
+                failed,
+                failures=work.failures,
+                now=self._clock.now(),
+                jitter=self._random(),
+                settle_s=self._settings.settle_s,
+            )
+
+        try:
+            integration = await self._asked(
+                lambda: self._services.store.integrations.get(work.integration_id)
+            )
+            workflow = workflow_of(self._kinds, integration.kind, work.workflow)
+        except (NotFound, Permanent) as error:
+            return decide(Tried(result=StepResult.PERMANENT, detail=error.message))
+        doing = Doing(
+            work=work, integration=integration, services=self._services, executor_id=self._me
+        )
+        run = DurableRun(doing, DurableJournal(), random=self._random, unit_s=self._settings.unit_s)
+        try:
+            ending = await ended(workflow, run, decide)
+        except Outdated:
+            log.warning("run.outdated")
+            ending = Ending(state=WorkState.NEW, note=_OUTDATED)
+        if not run.just_read:
+            with suppress(Cancelled):  # too late: all is done
+                await self._asked(run.require_mine)
+        return ending
+
+    async def _asked(self, call: Callable[[], T]) -> T:
+        """Asks the store until it answers; at the end of this worker the run stays as it is."""
+        while True:
+            try:
+                return await asyncio.to_thread(call)
+            except StoreError as error:
+                log.warning("run.store_failed", error=error.message, retry_s=RETRY_S)
+                await asyncio.sleep(RETRY_S)
+
+    # --- repair
+
+    async def _repair(self) -> None:
+        """Looks after rows that run here by the store, and that nobody here executes."""
+        clock = asyncio.get_running_loop().time()
+        if clock - self._repaired_at < self._settings.repair_s:
+            return
+        rows = await asyncio.to_thread(lambda: self._works.running(self._me))
+        idle = [row for row in rows if not self._in_hand(row)]
+        self._idle = {row.run_id: self._idle.get(row.run_id, clock) for row in idle}
+        if idle:
+            await self.open()
+            await self.settle(idle, left_by=None)
+        self._repaired_at = clock
+
+    async def settle(self, rows: Sequence[Work], *, left_by: str | None) -> None:
+        """Brings rows of this executor and their journal together.
+
+        `left_by`: a dead executor that they were just taken from. What the journal gives to
+        another executor, or to this one, is resumed only after a while: it may be about to begin.
+        """
+        late = asyncio.get_running_loop().time() - START_S
+        known = await asyncio.to_thread(self._runtime.known, [row.run_id for row in rows])
+        resume = []
+        for row in rows:
+            entry = known.get(row.run_id)
+            if self._in_hand(row):
+                continue
+            if entry is None:
+                await self._start(row)
+            elif entry.state in ("PENDING", "ENQUEUED", "DELAYED"):
+                deserted = left_by is not None and entry.executor_id == left_by
+                idle = self._idle.get(row.run_id, late) < late
+                if deserted or (idle and await self._counted(row)):
+                    resume.append(row.run_id)
+                    self._idle.pop(row.run_id, None)
+            else:
+                await self._end_from(row, entry)
+        if resume:
+            log.info("runner.resumes", runs=len(resume), left_by=left_by)
+            await asyncio.to_thread(self._runtime.resume, resume)
+
+    async def _counted(self, row: Work) -> bool:
+        """Counts a resumption as a takeover from itself: the journal counts from 0 after it."""
+        me = self._me
+        return bool(
+            await asyncio.to_thread(
+                lambda: self._works.take_over(row.id, run_number=row.run_number, of=me, by=me)
+            )
+        )
+
+    async def _end_from(self, row: Work, entry: Journalled) -> None:
+        """The journal has ended and the row has not: the journal's word is kept."""
+        killed = entry.state == "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
+        ending = POISON if killed else _BROKEN
+        if entry.state == "SUCCESS" and isinstance(entry.output, dict):
+            kept = entry.output
+            ending = (
+                Ending(state=WorkState.NEW, note=_RESTORED)
+                if kept == _GONE
+                else retry.ending_from_json(kept)
+            )
+        log.warning("runner.ended_late", run_id=row.run_id, journal=entry.state)
+        await asyncio.to_thread(
+            lambda: self._works.end(
+                row.id, run_number=row.run_number, ending=ending, at=self._clock.now()
+            )
+        )
