@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from inkwire.model.message import MAX_RESPONSE, TextHeaders
 from inkwire.moments import as_utc
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MAX_HEADERS = 100
 #: Bytes of all names and values together.
@@ -60,7 +62,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return None
 
 
-async def read_body(content: aiohttp.StreamReader, body: bytearray) -> bool:
+async def read_body(content: "aiohttp.StreamReader", body: bytearray) -> bool:
     """Reads the answer into `body` until its end or 16 KiB; returns whether there was more.
 
     Fills `body` as it goes, so that what came is there if reading fails or is cancelled.

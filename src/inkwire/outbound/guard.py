@@ -80,6 +80,26 @@ class Guard:
             raise AddressRefused(refused)
         return addresses
 
+    def resolve_now(
+        self, host: str, port: int, *, timeout_s: float = LOOK_S
+    ) -> tuple[Address, ...]:
+        """As `resolve`, for a thread, which waits at most `timeout_s` seconds for the lookup."""
+        if refused := self.check_host(host):
+            raise AddressRefused(refused)
+        literal = read_literal(host)
+        if literal is not None:
+            return (literal,)
+        if self._lookups is None:
+            raise OSError("an egress proxy resolves names")
+        addresses = self._lookups.look_up_now(host, port, timeout_s=timeout_s)
+        if refused := self._refusal_of_name(host, addresses):
+            raise AddressRefused(refused)
+        return addresses
+
+    def allows(self, ip: Address) -> bool:
+        """Whether a network of INKWIRE_OUTBOUND_ALLOW opens that address."""
+        return within(self._allow, ip) and self._kind(ip) is None
+
     def look(self, host: str, port: int) -> str | None:
         """As `check_host` and `resolve` for the moment a webhook is made; blocks for the lookup.
 

@@ -3,7 +3,6 @@
 import asyncio
 import io
 import re
-import ssl
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -30,6 +29,7 @@ from inkwire.outbound.faults import (
     timed_out,
 )
 from inkwire.outbound.guard import Guard
+from inkwire.outbound.tls import client_context
 
 #: Seconds that an idle connection is kept: less than the 5 s after which common servers close.
 KEEP_ALIVE_S = 4
@@ -118,7 +118,7 @@ class Outbound:
         self._guard = guard
         self._clock = clock
         self._proxy = None if proxy is None else _proxy_url(proxy)
-        self._tls = _tls_context(ca_file)
+        self._tls = client_context(ca_file)
         self._session: aiohttp.ClientSession | None = None
         self._target = lru_cache(_CACHED_TARGETS)(self._read_target)
 
@@ -366,17 +366,3 @@ def _proxy_url(text: str) -> URL:
     if url.scheme != "http" or not url.raw_host or not url.port:
         raise ConfigError("INKWIRE_OUTBOUND_PROXY must look like http://proxy.example.com:3128.")
     return url
-
-
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:
-            raise ConfigError(
-                f"INKWIRE_OUTBOUND_CA_FILE: {ca_file} holds no certificates that can be read "
-                f"({error.strerror or type(error).__name__}); give a PEM file."
-            ) from None
-    return context

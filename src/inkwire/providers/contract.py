@@ -11,11 +11,12 @@ Routes, forms, console pages, CLI help, docs and the contract tests come from th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
+from inkwire.model.connection import Token
 from inkwire.model.event import ParsedEvent, Term
 from inkwire.model.request import InboundRequest, Reply, SignedRequest
 from inkwire.model.source import Secret, SettingValue
@@ -33,6 +34,14 @@ class SettingKind(StrEnum):
     SECONDS = "seconds"
     SWITCH = "switch"
     CHOICE = "choice"
+    #: Texts between commas or line breaks, kept as text: see `settings.list_of`.
+    LIST = "list"
+    #: Lines `name = value`, kept as text: see `settings.mapping_of`.
+    MAPPING = "mapping"
+    #: One e-mail address, or empty.
+    EMAIL = "email"
+    #: One http or https address, or empty.
+    URL = "url"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,6 +178,80 @@ class Receiver(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TokenRequest:
+    """A form to be POSTed to a token endpoint."""
+
+    url: str
+    form: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuthMethod:
+    """One way to authenticate, e.g. `jwt`."""
+
+    name: str
+    title: str
+    help: str
+    settings: tuple[SettingField, ...]
+    secrets: tuple[SecretField, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One thing that a connection must be able to do, and whether it can."""
+
+    #: `token`, `user`, or the scope's name.
+    name: str
+    title: str
+    ok: bool
+    #: What was found; if not ok, what to do, naming the box to tick in the vendor's console.
+    detail: str
+
+
+class Connector(Protocol):
+    """How one vendor's API is authenticated. Pure: it makes requests and reads answers."""
+
+    methods: tuple[AuthMethod, ...]
+    #: The vendor's own, e.g. `box.com`: credentials go to their hosts, or to allow-listed ones.
+    domains: tuple[str, ...]
+
+    def clean(
+        self, method: str, settings: Mapping[str, Any], secrets: Mapping[str, str]
+    ) -> tuple[Settings, Mapping[str, str]]:
+        """What was entered, mended where that is safe (a PEM on one line, CRLF, a whole file).
+
+        Raises InvalidInput that names each wrong or missing field, before any network call.
+        """
+        ...
+
+    def token_request(
+        self,
+        method: str,
+        settings: Settings,
+        secrets: Mapping[str, str],
+        *,
+        now: datetime,
+        jti: str,
+        refresh: str | None,
+    ) -> TokenRequest:
+        """The request for a token. `jti`: fresh for each try; `refresh`: a refresh token."""
+        ...
+
+    def clock_differs(self, status: int, body: bytes) -> bool:
+        """Whether the answer says that our clock is wrong: ask again once by the vendor's."""
+        ...
+
+    def read_token(
+        self, status: int, body: bytes, *, now: datetime, retry_after_s: float | None = None
+    ) -> Token:
+        """The answer's token. Raises NeedsAttention, LimitReached or Transient, each in words.
+
+        `retry_after_s`: what the answer's Retry-After asks for, in seconds.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provider:
     """A vendor, with what it has of: receiving now; auth, client and sandbox as they come."""
 
@@ -179,6 +262,9 @@ class Provider:
     #: One sentence.
     summary: str
     receive: Receiver | None = None
+    connect: Connector | None = None
     recipes: tuple[Recipe, ...] = ()
     #: Import path of the package that holds manual.md and cases/.
     package: str
+    #: Import path of the module with `mount(stage)`, see `providers.sandboxing`; empty: none.
+    sandbox: str = ""

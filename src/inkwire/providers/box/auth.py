@@ -1,0 +1,242 @@
+"""How Inkwire gets Box's tokens: by JWT or client credentials (R14–R19, R33). Pure.
+
+Sources: developer.box.com/guides/authentication (JWT without SDK, client credentials grant) and
+RFC 7523. A statement is good for one try: each has its own `jti`.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from inkwire.errors import InvalidInput
+from inkwire.model.connection import Token
+from inkwire.providers.box import pem
+from inkwire.providers.box.auth_fields import (
+    CCG,
+    CONFIG,
+    JWT,
+    METHODS,
+    TOKEN_URL,
+    from_config,
+)
+from inkwire.providers.box.token_answers import read_token, wants_other_clock
+from inkwire.providers.contract import AuthMethod, Settings, TokenRequest
+from inkwire.providers.settings import check_settings, complete_settings
+
+#: Box's hosts; files are handed out by boxcloud.com, which gets no credentials.
+DOMAINS = ("box.com",)
+#: Seconds that a statement is good for; Box takes 60 at most.
+ASSERTION_S = 45
+_URLS = ("api_url", "upload_url", "token_url")
+_DIGITS = re.compile(r"[0-9]{1,20}")
+_PLAIN = re.compile(r"[\x21-\x7e]{1,512}")
+_WHERE = {
+    "settings.client_id": "is needed: the Client ID of the app, under Configuration in Box's "
+    "Developer Console",
+    "settings.enterprise_id": "is needed: the Enterprise ID (digits), under General Settings of "
+    "the app in Box's Developer Console",
+    "secrets.client_secret": "is needed: the Client Secret of the app, beside the Client ID",
+    "secrets.public_key_id": "is needed: the ID of the public key, under Configuration → Add and "
+    "Manage Public Keys",
+    "secrets.private_key": "is needed: the private key (PEM), `privateKey` in the file that "
+    "“Generate a Public/Private Keypair” downloaded",
+    "secrets.passphrase": "is needed: the passphrase of the private key, `passphrase` in that file",
+}
+
+
+class BoxConnector:
+    """Box's server authentication: the app's service account, or a user that it acts as."""
+
+    methods: tuple[AuthMethod, ...] = METHODS
+    domains: tuple[str, ...] = DOMAINS
+
+    def clean(
+        self, method: str, settings: Mapping[str, Any], secrets: Mapping[str, str]
+    ) -> tuple[Settings, Mapping[str, str]]:
+        """Settings and secrets as they are kept; `config_file` is taken apart and not kept.
+
+        Raises InvalidInput that names every wrong or missing field (R17, R19).
+        """
+        described = _method(method)
+        wrong: dict[str, str] = {}
+        given, kept = _taken(described, settings, secrets, wrong)
+        try:
+            checked = check_settings(described.settings, given)
+        except InvalidInput as error:
+            wrong.update(error.fields)
+            checked, _ = complete_settings(described.settings, given)
+        wrong.update(_missing(method, checked, kept, wrong))
+        wrong.update(_settings_problems(checked, wrong))
+        wrong.update(_texts_problems(kept, wrong))
+        if method == JWT and kept.get("private_key") and pem.KEY not in wrong:
+            try:
+                key, passphrase = pem.mended(kept["private_key"], kept.get("passphrase", ""))
+            except InvalidInput as error:
+                wrong.update(error.fields)
+            else:
+                kept |= {"private_key": key, "passphrase": passphrase}
+        if wrong:
+            raise InvalidInput(fields=wrong)
+        return checked, {role: value for role, value in kept.items() if value}
+
+    def token_request(
+        self,
+        method: str,
+        settings: Settings,
+        secrets: Mapping[str, str],
+        *,
+        now: datetime,
+        jti: str,
+        refresh: str | None,
+    ) -> TokenRequest:
+        """The request for a token of the enterprise's service account (R16).
+
+        `settings` and `secrets` as `clean` gave them; `refresh` is not used: there is no refresh
+        token in server authentication. `jti`: 16 to 128 characters, never used before.
+        """
+        form = {
+            "client_id": str(settings["client_id"]),
+            "client_secret": secrets["client_secret"],
+        }
+        if method == CCG:
+            form |= {
+                "grant_type": "client_credentials",
+                "box_subject_type": "enterprise",
+                "box_subject_id": str(settings["enterprise_id"]),
+            }
+        else:
+            form |= {
+                "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                "assertion": _assertion(settings, secrets, now=now, jti=jti),
+            }
+        return TokenRequest(url=str(settings["token_url"]), form=form)
+
+    def clock_differs(self, status: int, body: bytes) -> bool:
+        """Whether Box refused the statement's `exp`: our clock goes wrong."""
+        return wants_other_clock(status, body)
+
+    def read_token(
+        self, status: int, body: bytes, *, now: datetime, retry_after_s: float | None = None
+    ) -> Token:
+        """The answer's token. Raises NeedsAttention, LimitReached or Transient, each in words."""
+        return read_token(status, body, now=now, retry_after_s=retry_after_s)
+
+
+def _method(name: str) -> AuthMethod:
+    for method in METHODS:
+        if method.name == name:
+            return method
+    known = ", ".join(method.name for method in METHODS)
+    raise InvalidInput(fields={"method": f"is no way to authenticate at Box; there are: {known}"})
+
+
+def _taken(
+    described: AuthMethod,
+    settings: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    wrong: dict[str, str],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What was entered, without blanks at the ends, the console's file taken apart."""
+    given = {key: value.strip() if isinstance(value, str) else value
+             for key, value in settings.items()}  # fmt: skip
+    roles = {field.role for field in described.secrets}
+    kept: dict[str, str] = {}
+    for role, value in secrets.items():
+        if role not in roles:
+            wrong[f"secrets.{role}"] = f"is no secret here; there are: {', '.join(sorted(roles))}"
+        else:
+            # A passphrase may begin or end in a blank, though pasted ones do by mistake.
+            kept[role] = value if role == "passphrase" else value.strip()
+    config = kept.pop(CONFIG, "")
+    if config:
+        try:
+            more, found = from_config(config)
+        except InvalidInput as error:
+            wrong.update(error.fields)
+        else:
+            given |= {key: value for key, value in more.items() if value}
+            kept |= found
+    # An address that was emptied goes back to Box's own.
+    return {key: value for key, value in given.items() if not (key in _URLS and value == "")}, kept
+
+
+def _missing(
+    method: str, settings: Settings, secrets: Mapping[str, str], wrong: Mapping[str, str]
+) -> dict[str, str]:
+    """Each credential that lacks, by its path (R17)."""
+    if f"secrets.{CONFIG}" in wrong:
+        return {}  # what it would have held lacks only because of it
+    lacking = [f"settings.{key}" for key in ("client_id", "enterprise_id") if not settings.get(key)]
+    roles = ["client_secret"]
+    if method == JWT:
+        roles += ["public_key_id", "private_key"]
+        # A key that is not encrypted needs none; `pem` looks at what is there.
+        roles += [] if secrets.get("private_key") else ["passphrase"]
+    lacking += [f"secrets.{role}" for role in roles if not secrets.get(role)]
+    return {path: _WHERE[path] for path in lacking if path not in wrong}
+
+
+def _settings_problems(settings: Settings, wrong: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key in ("enterprise_id", "as_user"):
+        value = str(settings.get(key, ""))
+        if value and not _DIGITS.fullmatch(value):
+            found[f"settings.{key}"] = "must be digits only, as Box shows it"
+    if settings.get("client_id") and not _PLAIN.fullmatch(str(settings["client_id"])):
+        found["settings.client_id"] = "must be letters and digits, as Box shows it; copy it again"
+    for key in _URLS:
+        if key in settings and (problem := _url_problem(str(settings[key]))):
+            found[f"settings.{key}"] = problem
+    return {path: text for path, text in found.items() if path not in wrong}
+
+
+def _url_problem(url: str) -> str | None:
+    """What is wrong with an address by its spelling; where it leads is the guard's to judge."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "is no address; it must look like https://api.box.com"
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        return "must begin with https:// and name a host"
+    if "@" in parts.netloc or parts.query or parts.fragment or url.endswith("/"):
+        return "must be without user, query, fragment and slash at the end"
+    ours = any(host == domain or host.endswith(f".{domain}") for domain in DOMAINS)
+    if ours and parts.scheme != "https":
+        return "must begin with https://: Box is not called unencrypted"
+    return None
+
+
+def _texts_problems(secrets: Mapping[str, str], wrong: Mapping[str, str]) -> dict[str, str]:
+    """Client secret, key id and passphrase must be fit for a form; none is repeated here."""
+    found = {}
+    for role in ("client_secret", "public_key_id"):
+        if secrets.get(role) and not _PLAIN.fullmatch(secrets[role]):
+            found[f"secrets.{role}"] = "holds a blank or an odd character; copy it again"
+    passphrase = secrets.get("passphrase", "")
+    if len(passphrase) > 512 or "\x00" in passphrase:
+        found["secrets.passphrase"] = "must be at most 512 characters; copy it again"
+    return {path: text for path, text in found.items() if path not in wrong}
+
+
+def _assertion(settings: Settings, secrets: Mapping[str, str], *, now: datetime, jti: str) -> str:
+    """The signed statement (R15): `aud` is Box's own address, whatever answers in its place."""
+    import jwt  # noqa: PLC0415 - only a process that refreshes tokens needs it
+
+    key = pem.load(secrets["private_key"], secrets.get("passphrase", ""))
+    claims = {
+        "iss": str(settings["client_id"]),
+        "sub": str(settings["enterprise_id"]),
+        "box_sub_type": "enterprise",
+        "aud": TOKEN_URL,
+        "jti": jti,
+        "exp": int((now + timedelta(seconds=ASSERTION_S)).timestamp()),
+    }
+    return jwt.encode(
+        claims,
+        key,
+        algorithm=str(settings["algorithm"]),
+        headers={"kid": secrets["public_key_id"]},
+    )
