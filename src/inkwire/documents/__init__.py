@@ -1,0 +1,1 @@
+"""Documents: stored files, verdicts on their signatures, evidence."""

@@ -1,0 +1,1 @@
+"""Orders, their statuses, and the templates that give their PDFs."""
