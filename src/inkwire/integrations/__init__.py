@@ -1,0 +1,1 @@
+"""Business processes: one folder each, found by scanning; each holds an `INTEGRATION`."""
