@@ -4,6 +4,7 @@ Apart from `inkwire.app`, because a worker and the command line need no web fram
 of their memory and of their start.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -14,13 +15,24 @@ from inkwire.access.passwords import Passwords
 from inkwire.access.portal import PortalDoor
 from inkwire.clock import Clock, ShiftedClock, SystemClock
 from inkwire.config import Settings
+from inkwire.connections.desk import ConnectionDesk, guarded_sessions
 from inkwire.delivery.applications import ApplicationDesk
 from inkwire.delivery.catalogue import Catalogue
 from inkwire.delivery.desk import WebhookDesk
 from inkwire.delivery.jobs import JobDesk
 from inkwire.delivery.log import DeliveryLog
 from inkwire.delivery.publish import Publisher
+from inkwire.documents.blobs import Blobs
+from inkwire.documents.desk import DocumentDesk
+from inkwire.documents.evidence import EvidenceDesk
+from inkwire.engine.contract import IntegrationKind, Services
+from inkwire.engine.desk import WorkDesk
+from inkwire.engine.planning import order_plans
 from inkwire.ids import Ids, SortableIds
+from inkwire.integrations.desk import IntegrationDesk
+from inkwire.integrations.registry import kinds as installed_kinds
+from inkwire.orders.desk import OrderDesk
+from inkwire.orders.templates import TemplateDesk
 from inkwire.outbound.guard import Guard
 from inkwire.outbound.networks import networks
 from inkwire.outbound.resolving import Resolver, system_resolver
@@ -51,6 +63,16 @@ class Hub:
     publisher: Publisher
     deliveries: DeliveryLog
     jobs: JobDesk
+    orders: OrderDesk
+    templates: TemplateDesk
+    documents: DocumentDesk
+    evidence: EvidenceDesk
+    connections: ConnectionDesk
+    integrations: IntegrationDesk
+    work: WorkDesk
+    #: The installed business processes by name, and what their workflows call.
+    kinds: Mapping[str, IntegrationKind]
+    services: Services
 
     def parts(self, live: Live) -> Parts:
         """What pages and API handlers of this process are built from."""
@@ -69,6 +91,13 @@ class Hub:
             publisher=self.publisher,
             deliveries=self.deliveries,
             jobs=self.jobs,
+            orders=self.orders,
+            templates=self.templates,
+            documents=self.documents,
+            evidence=self.evidence,
+            connections=self.connections,
+            integrations=self.integrations,
+            work=self.work,
             buckets=Buckets(
                 self.clock,
                 size=self.settings.api_burst,
@@ -78,7 +107,8 @@ class Hub:
         )
 
     def close(self) -> None:
-        """Closes the store."""
+        """Closes the sessions at vendors, and the store."""
+        self.connections.close()
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -112,23 +142,50 @@ def hub_of(
     clock: Clock,
     ids: Ids,
     providers: Registry | None = None,
+    kinds: Mapping[str, IntegrationKind] | None = None,
     passwords: Passwords | None = None,
     resolver: Resolver = system_resolver,
 ) -> Hub:
     """The rooms around an open store.
 
-    For tests: `providers` others than those that are installed, `passwords` with other costs,
+    For tests: `providers` and `kinds` others than those installed, `passwords` with other costs,
     `resolver` that knows names of its own. Raises ConfigError if `outbound_allow` is wrong.
     """
     providers = providers or registry()
+    guard = open_guard(settings, resolver)
     catalogue = Catalogue(store.subscribers, providers)
     webhooks = WebhookDesk(
         store=store,
         catalogue=catalogue,
         clock=clock,
         ids=ids,
-        look=open_guard(settings, resolver).look,
+        look=guard.look,
         most=settings.webhooks_per_application,
+    )
+    kinds = installed_kinds() if kinds is None else kinds
+    plans = order_plans(store.integrations, kinds, clock, ids)
+    orders = OrderDesk(store=store, catalogue=catalogue, clock=clock, ids=ids, plans=plans)
+    templates = TemplateDesk(store=store, clock=clock, ids=ids)
+    documents = open_documents(settings, store, clock=clock, ids=ids)
+    connections = ConnectionDesk(
+        store=store,
+        registry=providers,
+        clock=clock,
+        ids=ids,
+        sessions=guarded_sessions(
+            guard, proxy=settings.outbound_proxy, ca_file=settings.outbound_ca_file
+        ),
+    )
+
+    services = Services(
+        store=store,
+        orders=orders,
+        templates=templates,
+        documents=documents,
+        connections=connections,
+        clock=clock,
+        ids=ids,
+        base_url=settings.base_url,
     )
     return Hub(
         settings=settings,
@@ -159,6 +216,33 @@ def hub_of(
         publisher=Publisher(store=store, catalogue=catalogue, clock=clock, ids=ids),
         deliveries=DeliveryLog(store=store, clock=clock, ids=ids),
         jobs=JobDesk(store=store, webhooks=webhooks, clock=clock, ids=ids),
+        orders=orders,
+        templates=templates,
+        documents=documents,
+        evidence=EvidenceDesk(store=store, documents=documents, clock=clock),
+        connections=connections,
+        integrations=IntegrationDesk(
+            store=store,
+            kinds=kinds,
+            services=lambda: services,
+            clock=clock,
+            ids=ids,
+        ),
+        work=WorkDesk(store=store, clock=clock, ids=ids),
+        kinds=kinds,
+        services=services,
+    )
+
+
+def open_documents(settings: Settings, store: Store, *, clock: Clock, ids: Ids) -> DocumentDesk:
+    """The desk of documents, on the blob store that the settings name; opened on first use."""
+    local = None if settings.blob_url else settings.data_dir / "blobs"
+    return DocumentDesk(
+        store=store,
+        blobs=Blobs(folder=local, url=settings.blob_url),
+        clock=clock,
+        ids=ids,
+        max_bytes=settings.max_document_bytes,
     )
 
 

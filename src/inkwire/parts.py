@@ -7,12 +7,19 @@ from inkwire.access.gate import Gate
 from inkwire.access.portal import PortalDoor
 from inkwire.clock import Clock
 from inkwire.config import Settings
+from inkwire.connections.desk import ConnectionDesk
 from inkwire.delivery.applications import ApplicationDesk
 from inkwire.delivery.catalogue import Catalogue
 from inkwire.delivery.desk import WebhookDesk
 from inkwire.delivery.jobs import JobDesk
 from inkwire.delivery.log import DeliveryLog
 from inkwire.delivery.publish import Publisher
+from inkwire.documents.desk import DocumentDesk
+from inkwire.documents.evidence import EvidenceDesk
+from inkwire.engine.desk import WorkDesk
+from inkwire.integrations.desk import IntegrationDesk
+from inkwire.orders.desk import OrderDesk
+from inkwire.orders.templates import TemplateDesk
 from inkwire.providers.registry import Registry
 from inkwire.sources.desk import SourceDesk
 from inkwire.sources.inbox import Inbox
@@ -37,6 +44,13 @@ class Parts:
     publisher: Publisher
     deliveries: DeliveryLog
     jobs: JobDesk
+    orders: OrderDesk
+    templates: TemplateDesk
+    documents: DocumentDesk
+    evidence: EvidenceDesk
+    connections: ConnectionDesk
+    integrations: IntegrationDesk
+    work: WorkDesk
     #: How often each application may call this process's API.
     buckets: Buckets
     live: Live

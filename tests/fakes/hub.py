@@ -13,6 +13,7 @@ from pathlib import Path
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from fakes.acme import PROVIDER, SILENT, TWIN
+from fakes.kinds import KINDS
 from inkwire.access.gate import Gate
 from inkwire.access.passwords import Passwords
 from inkwire.access.portal import PortalDoor
@@ -133,6 +134,7 @@ def open_rooms(folder: Path, **more: object) -> Iterator[Rooms]:
         clock=clock,
         ids=ids,
         providers=Registry([PROVIDER, SILENT, TWIN]),
+        kinds=KINDS,
         passwords=CHEAP,
         resolver=resolve,
     )

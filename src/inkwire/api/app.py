@@ -6,15 +6,21 @@ from inkwire.api import (
     access,
     applications,
     boxc,
+    connections,
     deliveries,
+    documents,
     events,
+    integrations,
     jobs,
     messages,
+    orders,
     providers,
     receipts,
     sources,
+    templates,
     topics,
     webhooks,
+    work,
 )
 from inkwire.api.limits import BodyLimit
 from inkwire.api.parts import Provide
@@ -45,6 +51,12 @@ def api_router(parts: Parts) -> APIRouter:
         messages,
         deliveries,
         jobs,
+        orders,
+        templates,
+        connections,
+        integrations,
+        work,
+        documents,
         access,
     ):
         router.include_router(room.router, prefix="/v1")

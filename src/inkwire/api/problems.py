@@ -190,7 +190,11 @@ _ANSWERS: dict[int, str] = {
 
 
 #: Their bodies name an object, which may not be there.
-_NAMES_IN_BODY = frozenset({"/v1/jobs", "/v1/jobs/count", "/v1/messages"})
+_NAMES_IN_BODY = frozenset(
+    {"/v1/jobs", "/v1/jobs/count", "/v1/messages"}
+    | {"/v1/connections", "/v1/integrations", "/v1/work/retry", "/v1/ledger/decide"}
+    | {"/v1/templates/preview"}
+)
 
 
 def _answers(method: str, path: str, operation: dict[str, Any]) -> set[int]:

@@ -7,7 +7,9 @@
     send.py verify.py demo/   the providers from the other side: signer.py (options),
                     signed.py (requests), captured.py (what was captured), outgoing.py (HTTP)
     sources.py events.py access.py store.py · doctor.py: checks.py, reachability.py
+    orders.py       orders, their statuses, and templates
     applications.py webhooks.py webhook_tries.py deliveries.py   who subscribes, what was sent
+    evidence.py     proof of what became of an order: export, verify, key
     listen.py       brings an application's messages to a developer: following.py
 
 Heavy imports (the store, FastAPI, aiohttp) stand inside the commands: `inkwire --help` needs none.

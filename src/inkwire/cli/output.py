@@ -97,6 +97,7 @@ _STYLES = {
     "duplicate": "cyan", "probable_duplicate": "cyan", "filtered": "dim", "paused": "yellow",
     "quarantined": "yellow", "unparsable": "yellow", "warn": "yellow", "refused": "red",
     "fail": "red", "disabled": "red", "revoked": "red",
+    "running": "cyan", "done": "green", "dead": "red", "doubt": "red", "needs attention": "red",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from fakes.connector import SilentConnector
 from fakes.provider import ToyReceiver
 from inkwire.providers.contract import (
     Provider,
@@ -71,7 +72,13 @@ PROVIDER = Provider(
     package="fakes.acme",
 )
 #: A vendor that is only called, never calls.
-SILENT = Provider(name="silent", title="Silent", summary="Says nothing.", package="fakes.acme")
+SILENT = Provider(
+    name="silent",
+    title="Silent",
+    summary="Says nothing.",
+    connect=SilentConnector(),
+    package="fakes.acme",
+)
 #: Another vendor with the same ways.
 TWIN = Provider(
     name="twin", title="Twin", summary="Acme's.", receive=AcmeReceiver(), package="fakes.acme"

@@ -29,8 +29,10 @@ from inkwire.cli.demo import acts
 from inkwire.cli.demo.acts import Shot
 from inkwire.cli.demo.oracle import Oracle, Outcome, Tally
 from inkwire.cli.demo.sending import Sending
-from inkwire.cli.demo.sink import open_sink
+from inkwire.cli.demo.signing import Signing
+from inkwire.cli.demo.sink import Sink, open_sink
 from inkwire.cli.demo.stage import Stage, stage
+from inkwire.cli.demo.vendor import Vendor, vendor
 from inkwire.cli.outgoing import Answer, post, session
 from inkwire.model.event import EventState
 from inkwire.model.source import Secret
@@ -80,12 +82,16 @@ class Play:
     seconds: float = 0.0
     #: The sending part, once it began.
     sending: Sending | None = None
+    #: The signing part, once it began.
+    signing: Signing | None = None
 
     def differences(self) -> list[str]:
         """Every way in which the hub is not as it must be, in words."""
         wrong = [one.problem for one in self.sent if one.problem]
         if self.sending is not None:
             wrong += self.sending.differences()
+        if self.signing is not None:
+            wrong += self.signing.differences()
         return wrong + self.unsettled()
 
     def unsettled(self) -> list[str]:
@@ -106,47 +112,63 @@ def perform(*, end: bool, port: int, folder: Path | None) -> bool:
 
     Raises ConfigError for a folder that is not empty, InkwireError if the hub does not start.
     """
-    from inkwire.cli.demo import report
-
     out = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clears the folder away, too
     with contextlib.suppress(KeyboardInterrupt):
         started = time.monotonic()
         out.print("[bold]Starting a hub on an empty folder …[/bold]")
-        with stage(port=port, folder=folder) as built:
-            play = asyncio.run(_play(built, out))
-            play.seconds = time.monotonic() - started
-            report.tables(out, built, play)
-            right = not play.differences()
-            report.farewell(out, built, play, stays=not end)
-            if not end:
-                built.process.wait()
-            return right
+        with stage(port=port, folder=folder) as built, vendor(built.folder) as box:
+            return asyncio.run(_perform(built, box, out, started=started, end=end))
     return True
 
 
-async def _play(built: Stage, out: Console) -> Play:
+async def _perform(built: Stage, box: Vendor, out: Console, *, started: float, end: bool) -> bool:
+    """Plays, reports and, unless it is to end, stays: the subscriber, too, keeps listening."""
+    from inkwire.cli.demo import report
+
+    async with session(timeout_s=10) as client, open_sink() as sink:
+        play = await _play(built, box, out, client, sink)
+        play.seconds = time.monotonic() - started
+        report.tables(out, built, play)
+        right = not play.differences()
+        report.farewell(out, built, play, stays=not end)
+        while not end and built.process.poll() is None:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.2)
+        return right
+
+
+async def _play(
+    built: Stage, box: Vendor, out: Console, client: aiohttp.ClientSession, sink: Sink
+) -> Play:
     play = Play()
     with _bar(out) as bar:
-        async with session(timeout_s=10) as client, open_sink() as sink:
-            play.sending = Sending(built=built, sink=sink, client=client, bar=bar)
-            await play.sending.perform()
-            show = _Show(built=built, play=play, client=client, bar=bar)
-            await show.send(s for actor in built.actors for s in acts.samples(actor))
-            await show.send(s for actor in built.actors for s in acts.duplicates(actor))
-            old, ends_at = _rotate(built), time.monotonic() + OVERLAP_S
-            await show.wait("the rotated keys take effect", time.monotonic() + IN_EFFECT_S)
-            await show.send(_with_new_key(built))
-            await show.send(_with(acts.OLD_KEY, old))
-            now = built.hub.clock.now()
-            await show.send(
-                s for actor in built.actors for s in acts.forgeries(actor, play.oracle, now)
-            )
-            await show.send(acts.strayed(built.actors[0]))
-            await show.wait("the old keys end", ends_at + 0.1)
-            await show.send(_with(acts.ENDED_KEY, old))
-            await show.settle()
-            await play.sending.forwarded({one.body for one in play.sent})
+        play.sending = Sending(built=built, sink=sink, client=client, bar=bar)
+        await play.sending.perform()
+        play.signing = Signing(
+            built=built,
+            vendor=box,
+            sink=sink,
+            client=client,
+            bar=bar,
+            application_id=play.sending.application.id,
+        )
+        await play.signing.perform()
+        show = _Show(built=built, play=play, client=client, bar=bar)
+        await show.send(s for actor in built.actors for s in acts.samples(actor))
+        await show.send(s for actor in built.actors for s in acts.duplicates(actor))
+        old, ends_at = _rotate(built), time.monotonic() + OVERLAP_S
+        await show.wait("the rotated keys take effect", time.monotonic() + IN_EFFECT_S)
+        await show.send(_with_new_key(built))
+        await show.send(_with(acts.OLD_KEY, old))
+        now = built.hub.clock.now()
+        await show.send(
+            s for actor in built.actors for s in acts.forgeries(actor, play.oracle, now)
+        )
+        await show.send(acts.strayed(built.actors[0]))
+        await show.wait("the old keys end", ends_at + 0.1)
+        await show.send(_with(acts.ENDED_KEY, old))
+        await show.settle()
+        await play.sending.forwarded({one.body for one in play.sent})
     return play
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from inkwire.cli.demo.play import Play, Sent
-from inkwire.cli.demo.sending import Sending
+from inkwire.cli.demo.sending import Check, Sending
 from inkwire.cli.demo.stage import Stage
 from inkwire.cli.output import style_of
 from inkwire.model.event import EventState
@@ -24,16 +24,18 @@ def tables(out: Console, built: Stage, play: Play) -> None:
     out.print()
     if play.sending is not None:
         out.print(_retries(play.sending))
-        out.print(_sent(play.sending))
+        out.print(_checks("What was sent", play.sending.checks))
+    if play.signing is not None:
+        out.print(_checks("An order, signed", play.signing.checks))
     out.print(_by_source(built, play))
     out.print(_not_let_in(built, play))
 
 
-def _sent(sending: Sending) -> Table:
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title="What was sent", title_justify="left")
+def _checks(title: str, checks: Iterable[Check]) -> Table:
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     for column in ("what", "what had to happen", "what happened"):
         grid.add_column(column, overflow="fold")
-    for one in sending.checks:
+    for one in checks:
         style = style_of("ok" if one.right else "fail")
         grid.add_row(Text(one.title), Text(one.expected), Text(one.happened, style=style))
     return grid
@@ -150,6 +152,10 @@ def farewell(out: Console, built: Stage, play: Play, *, stays: bool) -> None:
     if play.sending is not None and play.sending.portal:
         link = Text(play.sending.portal, style="bold cyan")
         out.print("  Portal   ", link, "[dim](opens once, within 10 minutes)[/dim]", soft_wrap=True)
+    if play.signing is not None and play.signing.page:
+        out.print("\n  Order 1043 waits for you. Sign it, then look at it in the console:")
+        out.print("  Sign     ", Text(play.signing.page, style="bold cyan"), soft_wrap=True)
+        out.print("  Order    ", Text(play.signing.order_page, style="bold cyan"), soft_wrap=True)
     here = f"inkwire --data-dir {built.folder}"
     target = f"{built.url}/in/{built.actors[0].source_id}"
     name = built.actors[0].provider.name
@@ -160,6 +166,8 @@ def farewell(out: Console, built: Stage, play: Play, *, stays: bool) -> None:
         f"{here} rejected list",
         f"{here} webhooks list",
         f"{here} deliveries list",
+        f"{here} orders list",
+        f"{here} evidence export 1042 -o evidence.zip && inkwire evidence verify evidence.zip",
     ):
         out.print(f"    {line}", soft_wrap=True, style="dim", markup=False)
     out.print("\n  The hub stays up. Ctrl-C ends it and clears its folder away.")

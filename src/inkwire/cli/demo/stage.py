@@ -220,7 +220,7 @@ def _served(place: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], d
         "INKWIRE_CLOCK_FILE": str(place / CLOCK),
         "INKWIRE_OUTBOUND_ALLOW": LOOPBACK,
         "INKWIRE_ENVIRONMENT": "demo",
-        "INKWIRE_PORT": str(port if _free(port) else 0),
+        "INKWIRE_PORT": str(_port(port)),
     }
     with log_file.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 # our own command line
@@ -251,14 +251,17 @@ def _wait_ready(process: subprocess.Popen[bytes], ready: Path, log: Path) -> dic
     return found
 
 
-def _free(port: int) -> bool:
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def _port(wanted: int) -> int:
+    """The wanted port, or another if it is taken: the worker must know it, for Box calls back."""
+    for port in (wanted, 0):
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(sock.getsockname()[1])
+    raise ConfigError("No port is free on 127.0.0.1; end some other program and try again.")
 
 
 def token() -> str:

@@ -1,0 +1,71 @@
+"""The demo's vendor: a real `inkwire sandbox` that stands in for Box."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from inkwire.cli.supervisor import python_command
+from inkwire.errors import InkwireError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vendor:
+    """A sandbox that runs, and its ready-made application."""
+
+    url: str
+    #: `console_file`, `primary_key`, `secondary_key`, `base_url` …
+    box: Mapping[str, Any] = field(repr=False)
+
+    async def sign(self, client: aiohttp.ClientSession, sign_request_id: str) -> None:
+        """Signs as the customer does on the page. Raises InkwireError."""
+        address = f"{self.url}/_sandbox/sign/{sign_request_id}"
+        async with client.post(address, json={"action": "sign"}) as answer:
+            if answer.status != 200:
+                raise InkwireError(f"The sandbox did not sign: {await answer.text()}")
+
+    async def mails(self, client: aiohttp.ClientSession) -> list[dict[str, Any]]:
+        """What the customer found in their inbox, newest first."""
+        async with client.get(f"{self.url}/_sandbox/mails") as answer:
+            found: list[dict[str, Any]] = await answer.json()
+            return found
+
+    async def signing_page(self, client: aiohttp.ClientSession, to: str) -> str:
+        """Where that person signs: the link of their newest signing mail; empty without one."""
+        for mail in await self.mails(client):
+            if mail["to"] == to and mail["link"]:
+                return f"{self.url}{mail['link']}"
+        return ""
+
+
+@contextmanager
+def vendor(place: Path) -> Iterator[Vendor]:
+    """Starts the sandbox on a folder below `place`; it stops with us."""
+    with (place / "sandbox.log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 # our own command line
+            python_command("sandbox", "--port", "0", "--json-ready",
+                           "--data-dir", str(place / "sandbox")),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=dict(os.environ),
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        line = process.stdout.readline() if process.stdout else b""
+        if not line:
+            said = (place / "sandbox.log").read_text("utf-8", "replace")[-2000:]
+            raise InkwireError(f"`inkwire sandbox` did not start. The end of its log:\n{said}")
+        ready = json.loads(line)
+        yield Vendor(url=ready["url"], box=ready["box"])
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
