@@ -55,12 +55,12 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(folder):
-    """Serves on a free port until the block ends."""
+async def running(folder, *, patience_s=30, **given):
+    """Serves on a free port until the block ends; `given`: further settings."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        settings = load_settings(data_dir=folder, port=port)
+        settings = load_settings(data_dir=folder, port=port, **given)
         migrate(settings)
         with open_hub(settings) as hub:
             hub.desk.create(
@@ -74,7 +74,7 @@ async def running(folder):
             stop = asyncio.Event()
             working = asyncio.create_task(run_worker(hub, stop))
             try:
-                async with aiohttp.ClientSession() as http, asyncio.timeout(30):
+                async with aiohttp.ClientSession() as http, asyncio.timeout(patience_s):
                     while not server.started:
                         await asyncio.sleep(0.01)
                     yield Running(hub, app, f"http://127.0.0.1:{port}", key, http)

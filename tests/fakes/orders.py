@@ -1,7 +1,7 @@
 """Orders after a working day: signed, waiting, declined, held up, deleted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from fakes.pages import Pages
@@ -11,7 +11,6 @@ from inkwire.model.access import ROLE_SCOPES, Caller, Role
 from inkwire.model.document import DocumentKind, EvidenceItem, SignRequest, SignState
 from inkwire.model.order import LineKind, Order
 from inkwire.model.work import ErrorKind, Integration, IntegrationState, ParkCause, WorkState
-from inkwire.orders.sample import SAMPLE
 from inkwire.orders.templates import default_source
 from inkwire.store.acting import Ending, WorkQuery
 from inkwire.store.ordering import OrderChange
@@ -45,6 +44,8 @@ class Orders:
     later: Callable[[float], None]
     integration: str = ""
     template: str = ""
+    #: What its template gives, made once.
+    pdf: bytes = field(default=b"", repr=False)
 
     def set_up(self) -> None:
         """A template, and an integration that is active."""
@@ -62,6 +63,7 @@ class Orders:
         )
         audit = Auditor(hub.clock, hub.ids).entry(CLI, "integration.create", "")
         self.template = made.id
+        self.pdf = hub.templates.preview(default_source())
         self.integration = hub.store.integrations.add(integration, audit=audit).label
 
     def add(self, number: str, **members: object) -> Order:
@@ -91,11 +93,8 @@ class Orders:
 
     def prepared(self, order: Order, work: str = "wrk_none") -> None:
         """The PDF to be signed."""
-        pdf = self.pages.hub.templates.preview(
-            default_source(), replace(SAMPLE, number=order.number)
-        )
         name = f"order-{order.number}-order-confirmation.pdf"
-        self.document(order, DocumentKind.PREPARED, name, pdf, work=work)
+        self.document(order, DocumentKind.PREPARED, name, self.pdf, work=work)
 
     def document(
         self,
@@ -193,36 +192,36 @@ def fill_orders(pages: Pages, later: Callable[[float], None]) -> dict[str, str]:
     work = day.end(signed, WorkState.DONE, "Sent for signature.")
     day.prepared(signed, work)
     day.outcome(signed, day.sent(signed, work), SignState.SIGNED, "signed")
-    pdf = pages.hub.templates.preview(default_source())
+    pdf = day.pdf
     ids["document"] = day.document(signed, DocumentKind.SIGNED, "order-1042 (signed).pdf", pdf)
     day.document(signed, DocumentKind.SIGNING_LOG, "order-1042 log.pdf", pdf)
     pages.hub.store.documents.set_verdict(ids["document"], VERDICT)
-    ids["signed"] = signed.id
+    ids["order_signed"] = signed.id
     later(600)
     declined = day.move(day.add("1043", customer={"name": "Ömer Çelik", "email": "oe@example.com"}))
     day.end(declined, WorkState.DONE, "Sent for signature.")
     day.outcome(declined, day.sent(declined), SignState.DECLINED, "declined")
-    ids["declined"] = declined.id
+    ids["order_declined"] = declined.id
     later(600)
     held = day.move(day.add("1044", customer={"name": "Maria Lindqvist"}))
     note = "Order 1044 has no customer e-mail: add it to the order, then retry."
     day.end(held, WorkState.DEAD, note, error_kind=ErrorKind.PERMANENT)
-    ids["held"] = held.id
+    ids["order_held"] = held.id
     asked = day.move(day.add("1045", customer={"email": "tom@example.com"}))
     note = "The connection broke while the sign request was sent, and Box shows none since."
     day.end(asked, WorkState.PARKED, note, park_cause=ParkCause.PERSON)
-    ids["asked"] = asked.id
+    ids["order_asked"] = asked.id
     gone = day.add("1046")
     later(60)
     pages.hub.orders.delete(OLGA, gone.id)
-    ids["gone"] = gone.id
+    ids["order_gone"] = gone.id
     waiting = day.move(day.add("1047"))
     work = day.end(waiting, WorkState.DONE, "Sent for signature.")
     day.prepared(waiting, work)
     day.sent(waiting, work)
-    ids["waiting"] = waiting.id
+    ids["order_waiting"] = waiting.id
     later(300)
-    ids["new"] = day.add(
+    ids["order_new"] = day.add(
         "1048", customer={"name": "Northwind Traders", "email": "n@example.com"}
     ).id
     later(20)

@@ -67,6 +67,18 @@ PARTS_OF_A_STORE = (
     "subscribers",
     "outbox",
     "jobs",
+    "orders",
+    "templates",
+    "documents",
+    "sign_requests",
+    "evidence",
+    "integrations",
+    "works",
+    "ledger",
+    "run_log",
+    "connections",
+    "commands",
+    "executors",
 )
 
 

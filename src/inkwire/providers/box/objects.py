@@ -106,6 +106,7 @@ class BoxSign:
     #: `declined` reason, or the error's code, if any.
     reason: str
     expires_at: datetime | None
+    #: Of those who sign or approve, in Box's order; not of readers of the final copy.
     signer_emails: tuple[str, ...]
     #: Pages for embedded signing by signer's e-mail, where Box gave one.
     prepare_url: str | None = None

@@ -2,9 +2,10 @@
 
 Every method is synchronous, sends each request once, and raises only `CallFailed` kinds:
 a create whose answer did not come is Ambiguous, any other lost answer Transient; 401 refreshes
-the token once and then is NeedsAttention; 403 is NeedsAttention that names the right that lacks;
-429 is LimitReached with Retry-After; 404 of something that must be there, and other 4xx, are
-Permanent with a sentence. The SDK is imported on first use.
+the token once and then is NeedsAttention; 403 is NeedsAttention that names the right that lacks,
+or Permanent if it concerns one folder or file only; 429 is LimitReached with Retry-After; 404 of
+something that must be there, and other 4xx, are Permanent with a sentence. The SDK is imported on
+first use.
 
     faults.py    an answer, or none, as an error with a sentence (pure)
     reading.py   Box's JSON as our values (pure)

@@ -37,12 +37,17 @@ _NOT_RIGHTS = {
     "forbidden_by_policy": "a policy of the enterprise forbids it; ask the Box admin",
     "access_denied_by_policy": "a policy of the enterprise forbids it; ask the Box admin",
 }
+#: 403 for who asks, at what the request names: one folder must not park all other work.
+_NOT_INVITED = "access_denied_insufficient_permissions"
+#: Where bodies name the item: a folder's parent, a request's folder, a webhook's target.
+_IN_BODIES = ("parent", "parent_folder", "target")
 #: 409 that passes by itself.
 _PASSING = frozenset({"operation_blocked_temporary", "name_temporarily_reserved", "conflict_retry"})
 _CREATES = re.compile(
     r"/2\.0/(folders|files/content|sign_requests|webhooks|files/upload_sessions/[^/]+/commit)\Z"
 )
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_ITEM = re.compile(r"/2\.0/(folder|file)s/([0-9]+)(?![^/?])")
 _HEADER_ERROR = re.compile(r'error="([A-Za-z0-9_]{1,64})"')
 
 
@@ -134,8 +139,33 @@ def unreadable(method: str, path: str, status: int) -> CallFailed:
     return unanswered(method, path, why=f"{status} without the object it should hold", sent=True)
 
 
-def refused(method: str, path: str, answer: Answer, *, now: datetime, as_user: str) -> CallFailed:
-    """The error for an answer outside 200–299; 401 is for after the token was refreshed."""
+def items_of(path: str, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """The folders and files that a request is about, as "folder 7"; `body`: its JSON object.
+
+    Folder 0 is none: it is the user's own, so what is refused there is refused everywhere.
+    """
+    found = [] if (inside := _ITEM.search(path)) is None else [inside.groups()]
+    found += [("folder", body.get("folder_id"))]
+    files = body.get("source_files")
+    for one in [*(files if isinstance(files, list) else []), *map(body.get, _IN_BODIES)]:
+        if isinstance(one, Mapping):
+            found.append((str(one.get("type") or "folder"), one.get("id")))
+    return tuple(f"{kind} {item}" for kind, item in found if item and item != "0")
+
+
+def refused(
+    method: str,
+    path: str,
+    answer: Answer,
+    *,
+    now: datetime,
+    as_user: str,
+    items: tuple[str, ...] = (),
+) -> CallFailed:
+    """The error for an answer outside 200–299; 401 is for after the token was refreshed.
+
+    `items`: see `items_of`.
+    """
     status, code = answer.status, answer.code
     if status == 401:
         return NeedsAttention(
@@ -144,7 +174,7 @@ def refused(method: str, path: str, answer: Answer, *, now: datetime, as_user: s
             "Admin Console; then request authentication anew."
         )
     if status == 403:
-        return _forbidden(method, path, answer, as_user)
+        return _forbidden(method, path, answer, as_user, items)
     if status == 429:
         wait = wait_s(answer, now)
         return LimitReached(
@@ -166,10 +196,22 @@ def refused(method: str, path: str, answer: Answer, *, now: datetime, as_user: s
     return BoxRefused(_refusal(method, path, answer), answer)
 
 
-def _forbidden(method: str, path: str, answer: Answer, as_user: str) -> CallFailed:
+def _forbidden(
+    method: str, path: str, answer: Answer, as_user: str, items: tuple[str, ...]
+) -> CallFailed:
+    """Of one folder or file: Permanent. Of the whole connection, or who knows: NeedsAttention."""
     code = answer.code
+    at = f" on {', '.join(items)}" if items else ""
     if code in _NOT_RIGHTS:
-        return BoxRefused(f"Box refuses {method} {path}: {_NOT_RIGHTS[code]}.", answer)
+        return BoxRefused(f"Box refuses {method} {path}{at}: {_NOT_RIGHTS[code]}.", answer)
+    if code == _NOT_INVITED and items:
+        who = f"user {as_user}, whom calls act as," if as_user else "the connection's user"
+        invited = f"user {as_user}" if as_user else "it (a check of the connection shows its login)"
+        return BoxRefused(
+            f"Box refuses {method} {path}{at}: {who} may not do that there. Invite {invited} as "
+            "editor of the folder in Box, then retry.",
+            answer,
+        )
     right = right_for(path)
     if code == "insufficient_scope":
         box = f"“{right}”" if right else "every scope that docs/how-to/connect-box.md names"

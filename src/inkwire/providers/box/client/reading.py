@@ -131,9 +131,17 @@ def sign(data: Any) -> BoxSign:
         signing_log=signing_log,
         reason=_reason(table, signers),
         expires_at=parse_rfc3339(text(table, "auto_expire_at")),
-        signer_emails=tuple(email for row in signers if (email := text(row, "email"))),
+        signer_emails=tuple(
+            email
+            for row in signers
+            if (email := text(row, "email")) and text(row, "role") not in _READERS
+        ),
         prepare_url=text(table, "prepare_url") or None,
     )
+
+
+#: Box adds the sender as one of these, often the first of the list.
+_READERS = ("final_copy_reader",)
 
 
 def _reason(table: Mapping[str, Any], signers: list[Mapping[str, Any]]) -> str:

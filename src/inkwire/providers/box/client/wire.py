@@ -22,6 +22,7 @@ from inkwire.errors import AddressRefused, CallFailed, NeedsAttention, Transient
 from inkwire.providers.box.client import BoxCalling
 from inkwire.providers.box.client.faults import (
     Answer,
+    items_of,
     printable,
     refused,
     unanswered,
@@ -51,6 +52,8 @@ class _Request:
     data: bytes | None = field(default=None, repr=False)
     files: list[tuple[str, Any]] | None = field(default=None, repr=False)
     body_sha256: str = ""
+    #: Folders and files that it is about, in words.
+    items: tuple[str, ...] = ()
 
 
 class _TooLarge(Exception):
@@ -132,6 +135,7 @@ class Wire(NetworkClient):
             answer,
             now=self._calling.now(),
             as_user=self._calling.as_user,
+            items=request.items,
         )
 
     def _once(self, request: _Request, token: str | None, *, binary: bool) -> Answer:
@@ -229,7 +233,14 @@ def _prepared(options: FetchOptions, as_user: str) -> _Request:
         data=data,
         files=files,
         body_sha256=digest,
+        items=items_of(parts.path, _table(options)),
     )
+
+
+def _table(options: FetchOptions) -> dict[str, Any]:
+    """The JSON object that is sent: the body, or a form's `attributes`."""
+    parts = [options.data, *(part.data for part in options.multipart_data or ())]
+    return next((part for part in parts if isinstance(part, dict)), {})
 
 
 def _body(options: FetchOptions) -> tuple[bytes | None, list[tuple[str, Any]] | None, str]:
