@@ -36,9 +36,7 @@ def ensure_folder(run: Run) -> str:
         raise Permanent(
             f"A file stands at Box where the folder “{wanted}” should; rename one of them."
         )
-    store.integrations.set_remote(
-        run.integration.id, {"folder_id": made.id, "folder_name": wanted, "webhook_id": ""}
-    )
+    store.integrations.set_remote(run.integration.id, {"folder_id": made.id, "folder_name": wanted})
     return made.id
 
 

@@ -1,0 +1,190 @@
+"""Many orders through the sandbox: sent, signed, home again; each of them once.
+
+    python -m bench.orders                  200 orders on SQLite (some minutes)
+    python -m bench.orders --count 10000    the long run (hours: the sandbox signs each PDF)
+
+Prints how long each stage took, what an order cost in calls of Box's API, and whether anything
+came twice or not at all; exits with 1 if it did.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import aiohttp
+
+from bench.house import started
+from inkwire.access.gate import CLI
+from inkwire.cli.demo.vendor import vendor
+from inkwire.config import load_settings
+from inkwire.hub import open_hub
+from inkwire.integrations.desk import IntegrationDraft
+from inkwire.model.document import DocumentKind, SignState
+from inkwire.model.work import IntegrationState
+from inkwire.orders.templates import DEFAULT_NAME, default_source
+from inkwire.sources.desk import SourceDraft
+from inkwire.store.open import migrate
+
+#: Orders that are in hand at the sandbox at a time.
+IN_HAND = 16
+STALLED_S = 120.0
+
+
+def free_port():
+    """A port that nobody has; Box calls back there."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def connect(hub, box):
+    """A connection to the sandbox, a source, a template and an active integration."""
+    hub.connections.add(
+        CLI,
+        connection_id="box",
+        provider="box",
+        name="Box",
+        method="jwt",
+        settings={
+            "api_url": box["base_url"],
+            "upload_url": box["upload_url"],
+            "token_url": f"{box['base_url']}/oauth2/token",
+        },
+        secrets={"config_file": json.dumps(box["console_file"])},
+    )
+    hub.connections.check("box")
+    secrets = {"primary": box["primary_key"], "secondary": box["secondary_key"]}
+    hub.desk.create(CLI, SourceDraft(id="box", provider="box", name="Box", secrets=secrets))
+    template = hub.templates.add(CLI, name=DEFAULT_NAME, source=default_source())
+    draft = IntegrationDraft(
+        kind="box_sign_orders",
+        name="Orders",
+        settings={"templates": template.id, "order_field": "sign_request_id"},
+        connection_id="box",
+        source_ids=("box",),
+    )
+    made = hub.integrations.add(CLI, draft).integration
+    hub.integrations.move(CLI, made.id, IntegrationState.ACTIVE)
+
+
+def sent_off(hub, count):
+    """Makes the orders and brings them into the trigger status; their ids."""
+    ids = []
+    for number in range(count):
+        customer = {"name": f"Customer {number}", "email": f"c{number}@example.com"}
+        order = hub.orders.add(CLI, {"number": f"B-{number}", "customer": customer})
+        hub.orders.move(CLI, order.id, "request_signature")
+        ids.append(order.id)
+    return ids
+
+
+def until(count, found, what):
+    """Waits until `found()` is `count`, or stands still for two minutes; seconds."""
+    begun = moved = time.monotonic()
+    last = -1
+    while (now := found()) < count:
+        if now != last:
+            last, moved = now, time.monotonic()
+            print(f"\r  {what}: {now:,} of {count:,}", end="", flush=True)
+        if time.monotonic() - moved > STALLED_S:
+            break
+        time.sleep(0.5)
+    print(f"\r  {what}: {found():,} of {count:,} in {time.monotonic() - begun:.1f} s")
+    return time.monotonic() - begun
+
+
+async def signed(hub, box, ids):
+    """Every customer signs, some at a time."""
+    places = asyncio.Semaphore(IN_HAND)
+
+    async def one(client, order_id):
+        async with places:
+            (request,) = await asyncio.to_thread(hub.store.sign_requests.of_order, order_id)
+            for _ in range(600):
+                address = f"{box.url}/_sandbox/sign/{request.id}"
+                async with client.post(address, json={"action": "sign"}) as answer:
+                    if answer.status == 200:
+                        return
+                await asyncio.sleep(0.1)  # still being converted
+
+    async with aiohttp.ClientSession() as client:
+        await asyncio.gather(*(one(client, order_id) for order_id in ids))
+
+
+async def journal(box):
+    """Calls that the sandbox saw, by method and path, and the mails it sent."""
+    async with aiohttp.ClientSession() as client:
+        async with client.get(f"{box.url}/_sandbox/journal") as answer:
+            counts = (await answer.json())["counts"]
+        return counts, await box.mails(client)
+
+
+def main():
+    """One run."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--count", type=int, default=200)
+    count = options.parse_args().count
+    with tempfile.TemporaryDirectory(prefix="inkwire-bench-") as folder:
+        given = {"data_dir": folder, "port": free_port(), "outbound_allow": "127.0.0.1/32"}
+        settings = load_settings(**given)
+        names = {f"INKWIRE_{key.upper()}": str(value) for key, value in given.items()}
+        site = SimpleNamespace(environment=os.environ | names)
+        migrate(settings)
+        with (
+            started(site, "inkwire", "serve"),
+            open_hub(settings) as hub,
+            vendor(Path(folder)) as box,
+        ):
+            store = hub.store
+            connect(hub, box.box)
+            ids = sent_off(hub, count)
+            sending = until(count, lambda: _in_state(store, ids), "sent for signature")
+            asyncio.run(signed(hub, box, ids))
+            homing = until(count, lambda: store.orders.count_by_status().get("signed", 0), "signed")
+            filed = until(count, lambda: _filed(store, ids), "documents here")
+            counts, mails = asyncio.run(journal(box))
+            right = report(store, ids, counts, mails, count)
+            print(f"  {count / sending:.1f} orders/s sent; {count / (homing + filed):.1f}/s home")
+    sys.exit(0 if right else 1)
+
+
+def _in_state(store, ids):
+    return sum(1 for one in ids if store.sign_requests.of_order(one))
+
+
+def _filed(store, ids):
+    return sum(
+        request.state is SignState.SIGNED and request.next_check_at is None
+        for one in ids
+        for request in store.sign_requests.of_order(one)
+    )
+
+
+def report(store, ids, counts, mails, count):
+    """What came of it; whether all came exactly once."""
+    creates = counts.get("POST /2.0/sign_requests", 0)
+    asked = Counter(mail["to"] for mail in mails if mail["subject"].endswith("your signature"))
+    kinds = Counter(one.kind for order in ids for one in store.documents.of_order(order))
+    total = sum(counts.values())
+    print(f"  sign requests {creates:,}, customers asked {len(asked):,}, most mails to one "
+          f"{max(asked.values(), default=0)}")  # fmt: skip
+    print(
+        f"  signed documents {kinds[DocumentKind.SIGNED]:,}, logs {kinds[DocumentKind.SIGNING_LOG]:,}"
+    )
+    print(f"  calls of Box's API: {total:,}, {total / count:.1f} an order")
+    for name, number in sorted(counts.items(), key=lambda item: -item[1])[:12]:
+        print(f"    {number:8,}  {name}")
+    once = (creates, len(asked), max(asked.values(), default=0)) == (count, count, 1)
+    return once and kinds[DocumentKind.SIGNED] == kinds[DocumentKind.SIGNING_LOG] == count
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""How many two-step workflows a second the engine does, against the library below it alone.
+
+    python -m bench.workflows                   three rounds of each (about a minute)
+
+Both keep every step on disk before the next (SQLite in WAL, synchronous=FULL) and have as many in
+flight. The control is DBOS itself: no work rows, claims, step rows, fences, endings. Rounds
+alternate, each in a process of its own: read the ratio of one run.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from inkwire.clock import SystemClock
+from inkwire.config import load_settings
+from inkwire.engine.contract import Outcome, Services
+from inkwire.engine.engine import SPARE_THREADS, Engine
+from inkwire.engine.runtime import APPLICATION_VERSION, JsonSerializer, Runtime
+from inkwire.engine.settings import engine_settings
+from inkwire.ids import SortableIds
+from inkwire.model.access import AuditEntry
+from inkwire.model.work import Integration, IntegrationState, Work, WorkState
+from inkwire.store.live import LiveCounters
+from inkwire.store.open import migrate, open_store
+
+IN_FLIGHT = 32
+#: Workflows before the clock starts: the library is loaded, its tables are made.
+WARM = 50
+
+
+def effect():
+    """What a step does: nothing, which is the hardest case for the ratio."""
+    return {"id": "1429000000002"}
+
+
+# --- the engine
+
+
+class Bench:
+    """A business process of one workflow."""
+
+    name, title, summary, provider = "bench", "Bench", "For measuring.", ""
+    settings = events = upkeep = ()
+
+    def __init__(self):
+        self.workflows = {"two": self.two}
+
+    async def two(self, run):
+        """Two steps."""
+        await run.step("first", effect)
+        await run.step("second", effect)
+        return Outcome.done("Done.")
+
+
+def rows(ids, clock, prefix, count):
+    """Work that is due."""
+    now = clock.now()
+    return [
+        Work(
+            id=ids.new("wrk"), integration_id=1, key=f"{prefix}-{number}", workflow="two",
+            entity_key=f"{prefix}:{number}", due_at=now, created_at=now,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+
+
+async def engine(folder, count):
+    """Workflows a second, from work rows that wait to work rows that are done."""
+    settings, clock = load_settings(data_dir=folder), SystemClock()
+    ids = SortableIds(clock)
+    store, live, stop = open_store(settings, clock=clock, ids=ids), LiveCounters(), asyncio.Event()
+    now = clock.now()
+    integration = Integration(
+        id=0, kind="bench", name="Bench", state=IntegrationState.ACTIVE, settings={},
+        connection_id=None, created_at=now, updated_at=now,
+    )  # fmt: skip
+    audit = AuditEntry(id=ids.new("aud"), at=now, actor="cli", action="bench", target="")
+    store.integrations.add(integration, audit=audit)
+    services = Services(
+        store=store, orders=None, templates=None, documents=None, connections=None,
+        clock=clock, ids=ids, base_url="",
+    )  # fmt: skip
+    working = asyncio.create_task(
+        Engine(
+            kinds={"bench": Bench()},
+            services=services,
+            live=live,
+            settings=engine_settings(settings),
+        ).run(stop)
+    )
+    watching = asyncio.create_task(live.run(store))
+
+    async def done(number):
+        while await asyncio.to_thread(lambda: store.works.counts().get(WorkState.DONE, 0)) < number:
+            await asyncio.sleep(0.02)
+
+    store.works.add(rows(ids, clock, "warm", WARM))
+    await done(WARM)
+    made = rows(ids, clock, "bench", count)
+    begun = time.perf_counter()
+    await asyncio.to_thread(store.works.add, made)
+    await done(WARM + count)
+    took = time.perf_counter() - begun
+    stop.set()
+    await working
+    live.close()
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    store.close()
+    return count / took
+
+
+# --- the library alone
+
+
+async def bare(folder, count):
+    """Workflows a second of DBOS alone, with the same settings."""
+    logging.getLogger("dbos").addHandler(logging.NullHandler())
+    from dbos import DBOS, SetWorkflowID
+
+    where = Runtime(load_settings(data_dir=folder).store_url, threads=1)._place()
+    DBOS(
+        config={
+            "name": "bench",
+            "application_version": APPLICATION_VERSION,
+            "executor_id": "bench",
+            "serializer": JsonSerializer(),
+            "use_listen_notify": False,
+            "max_executor_threads": IN_FLIGHT + SPARE_THREADS,
+            "log_level": "WARNING",
+            **where,
+        }
+    )
+
+    @DBOS.workflow(name="two", max_recovery_attempts=5)
+    async def two(work_id, run_number):
+        await DBOS.run_step_async({"name": "first#1"}, effect)
+        await DBOS.run_step_async({"name": "second#1"}, effect)
+        return {"state": "done", "note": "Done."}
+
+    DBOS.launch()
+
+    async def many(prefix, number):
+        left = iter(range(number))
+
+        async def loop():
+            for one in left:
+                with SetWorkflowID(f"int_1/{prefix}-{one}/1"):
+                    handle = await DBOS.start_workflow_async(two, f"wrk_{one}", 1)
+                await handle.get_result()
+
+        await asyncio.gather(*(loop() for _ in range(IN_FLIGHT)))
+
+    await many("warm", WARM)
+    begun = time.perf_counter()
+    await many("bench", count)
+    took = time.perf_counter() - begun
+    await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+    return count / took
+
+
+VARIANTS = {"engine": engine, "bare": bare}
+
+
+def one_round(variant, count):
+    """A fresh store, a fresh process; workflows a second."""
+    folder = Path(tempfile.mkdtemp(prefix="inkwire-bench-"))
+    try:
+        migrate(load_settings(data_dir=folder))
+        command = [sys.executable, "-m", "bench.workflows", "--count", str(count)]
+        command += ["--variant", variant, "--folder", str(folder)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        return json.loads(done.stdout)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--count", type=int, default=1500)
+    parser.add_argument("--variant", choices=VARIANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.variant:
+        print(json.dumps(uvloop.run(VARIANTS[options.variant](options.folder, options.count))))
+        return
+    shares = []
+    for _ in range(options.rounds):
+        found = {variant: one_round(variant, options.count) for variant in ("bare", "engine")}
+        shares.append(found["engine"] / found["bare"])
+        print(
+            f"sqlite  engine {found['engine']:>6.0f}/s  bare DBOS {found['bare']:>6.0f}/s  "
+            f"{shares[-1]:.0%}",
+            flush=True,
+        )
+    print(f"sqlite: {statistics.median(shares):.0%} of bare DBOS (bar: 85 %)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
