@@ -56,7 +56,9 @@ def set_up_logging(*, level: str, style: str, stream: TextIO | None = None) -> N
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(colors=out.isatty())
+                structlog.dev.ConsoleRenderer(
+                    colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+                )
                 if readable
                 else structlog.processors.JSONRenderer(ensure_ascii=False),
             ],

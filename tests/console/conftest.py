@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.acted import fill_acting
+from fakes.orders import fill_orders
 from fakes.pages import PASSWORD, Pages, fill, open_pages
 from fakes.sent import Sent, fill_sent
 from fakes.visitor import Visitor
@@ -72,9 +74,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     """The filled hub with an administrator signed in: for tests that only read."""
     clock = ManualClock(START - timedelta(days=2))
     with open_pages(tmp_path_factory.mktemp("console") / "hub", clock=clock) as opened:
-        found = fill_sent(opened, lambda seconds: clock.advance(seconds=seconds))
+        found = fill_orders(opened, lambda seconds: clock.advance(seconds=seconds))
+        found |= fill_sent(opened, lambda seconds: clock.advance(seconds=seconds))
         clock.advance(seconds=(START - clock.now()).total_seconds())
         found |= fill(opened, lambda seconds: clock.advance(seconds=seconds))
+        found |= fill_acting(opened, lambda seconds: clock.advance(seconds=seconds))
         admin = Visitor(opened.app)
         admin.sign_in("admin", PASSWORD)
         yield Filled(pages=opened, ids=found, admin=admin)

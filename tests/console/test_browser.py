@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from fakes.acted import fill_acting
 from fakes.desk import DESK, OPEN_FOLDS, PHONE, Desk, chromium_of, judged, until
 from fakes.pages import PASSWORD, fill, open_pages, served
 from fakes.sent import fill_sent
@@ -41,6 +42,7 @@ def day(chromium: Browser, tmp_path_factory: Any) -> Iterator[tuple[Desk, dict[s
             seconds=(SystemClock().now() - timedelta(hours=9) - clock.now()).total_seconds()
         )
         ids |= fill(pages, lambda seconds: clock.advance(seconds=seconds))
+        ids |= fill_acting(pages, lambda seconds: clock.advance(seconds=seconds))
         with served(pages) as address:
             yield Desk(chromium, pages, address), ids
 
@@ -93,6 +95,17 @@ def looked_at(ids: dict[str, str]) -> list[str]:
         "/topics",
         "/topics/order.signed",
         "/topics/invoice.paid/edit",
+        "/connections",
+        "/connections/box-main",
+        "/connections/box-old",
+        "/new-connection/box/jwt",
+        "/integrations",
+        f"/integrations/{ids['integration']}",
+        f"/integrations/{ids['integration']}/edit",
+        "/runs",
+        "/runs?state=dead",
+        *(f"/runs/{ids[f'run_{name}']}" for name in ("doubt", "dead", "done")),
+        "/settings/workers",
         "/settings",
         "/settings/users",
         "/settings/keys",
@@ -325,6 +338,7 @@ def test_a_phone_never_scrolls_sideways(day):
                 too_wide[path] = width
         assert too_wide == {}
         page.goto(f"{desk.address}/")
+        page.get_by_role("button", name="More").click()
         page.get_by_role("navigation", name="Main").get_by_role("link", name="Settings").click()
         expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 

@@ -126,7 +126,7 @@ def test_a_form_that_is_none_gets_words(pages, as_):
         ({"content-type": "application/json"}, b"{}"),
         (form, b"a=" + b"x" * 1_100_000),
         (form, b"a=%ff"),
-        (form, b"&".join(b"a=1" for _ in range(600))),
+        (form, b"&".join(b"a=1" for _ in range(1_100))),
         (form, b"\xff\xfe"),
     ):
         answer = visitor.call("POST", "/console/theme", headers=sent | headers, body=body)

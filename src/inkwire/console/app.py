@@ -10,19 +10,34 @@ from inkwire.console import (
     account,
     administration,
     applications,
+    connection_form,
+    connections,
     event_page,
     events,
     failures,
+    integration_form,
+    integrations,
     jobs,
     live,
     new_source,
+    order_edit,
+    order_files,
+    order_page,
+    orders,
     overview,
     rejected,
+    run_page,
+    runs,
+    setup_words,
     signin,
     sources,
+    statuses,
+    templates_page,
     topics,
     words,
+    workers,
 )
+from inkwire.console.attention import DeadLetterCount
 from inkwire.errors import Forbidden
 from inkwire.pages import door, look
 from inkwire.pages.headers import NOBODY, SAFE
@@ -43,6 +58,19 @@ PAGES: tuple[Page, ...] = (
     *events.PAGES,
     *event_page.PAGES,
     *rejected.PAGES,
+    *orders.PAGES,
+    *order_page.PAGES,
+    *order_edit.PAGES,
+    *order_files.PAGES,
+    *statuses.PAGES,
+    *templates_page.PAGES,
+    *runs.PAGES,
+    *run_page.PAGES,
+    *connections.PAGES,
+    *connection_form.PAGES,
+    *integrations.PAGES,
+    *integration_form.PAGES,
+    *workers.PAGES,
     *sources.PAGES,
     *new_source.PAGES,
     *PAGES_OF_BOTH,
@@ -72,10 +100,14 @@ class ConsoleHouse:
         """`parts`: the gate and the settings are asked."""
         self._parts = parts
         self.templates = Templates("inkwire.console", clock=parts.clock)
-        self.said: Mapping[str, str] = words.SAID
+        self.said: Mapping[str, str] = {**words.SAID, **setup_words.SAID}
+        #: Stands in the rail of every page.
+        self.dead_letters = DeadLetterCount()
 
     def who(self, request: Request) -> Who | None:
         """The person that the session cookie names."""
+        if request.method == "POST":
+            self.dead_letters.forget()
         return self._parts.gate.signed_in(request.cookies.get(door.SESSION_COOKIE))
 
     def token(self, request: Request) -> str:

@@ -17,6 +17,10 @@ _INPUTS = {
     SettingKind.SECONDS: "number",
     SettingKind.SWITCH: "switch",
     SettingKind.CHOICE: "choice",
+    SettingKind.LIST: "area",
+    SettingKind.MAPPING: "area",
+    SettingKind.EMAIL: "text",
+    SettingKind.URL: "text",
 }
 
 

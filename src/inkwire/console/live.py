@@ -1,7 +1,8 @@
-"""News by server-sent events: how many events have come that the open list does not show."""
+"""News by server-sent events: how much has come that the open page does not show."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
@@ -11,44 +12,72 @@ from inkwire.errors import StoreError
 from inkwire.model.access import Scope
 from inkwire.pages import door
 from inkwire.pages.visit import Page, Visit
-from inkwire.store.contract import EVENT, EventQuery, Live
+from inkwire.store.contract import EVENT, Live
 
 #: Seconds: a comment keeps proxies from closing a quiet stream, and the session is looked at again.
 HEARTBEAT_S = 15.0
-#: Seconds between two counts of one stream, however many events come.
+#: Seconds between two counts of one stream, however much comes.
 LEAST_GAP_S = 0.5
 #: Counting stops here: the bar says "99+".
 MANY = 100
 
 
-def stream(visit: Visit) -> Response:
-    """GET /events/live: `news` with the bar's HTML whenever the count moves; `bye` at sign-out."""
-    query = filters_of(visit).query(visit.now, after=visit.query("seen"), limit=MANY)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class News:
+    """What a stream tells of."""
+
+    #: Topic of the change counter that wakes it.
+    topic: str
+    #: How many there are that the page does not show, up to MANY.
+    count: Callable[[], int]
+    #: What they are called: one, several.
+    words: tuple[str, str]
+    #: The page that shows them.
+    url: str
+
+
+def event_stream(visit: Visit) -> Response:
+    """GET /events/live: the bar over the list of events."""
+    filters = filters_of(visit)
+    query = filters.query(visit.now, after=visit.query("seen"), limit=MANY)
+    return stream(
+        visit,
+        News(
+            topic=EVENT,
+            count=lambda: len(visit.parts.store.events.page(query)),
+            words=("new event", "new events"),
+            url=visit.url("events", **filters.given()),
+        ),
+    )
+
+
+def stream(visit: Visit, news: News) -> Response:
+    """`news` with the bar's HTML whenever the count moves; `bye` at sign-out."""
     return StreamingResponse(
-        _news(visit, query),
+        _told(visit, news),
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )
 
 
-async def _news(visit: Visit, query: EventQuery) -> AsyncIterator[str]:
+async def _told(visit: Visit, news: News) -> AsyncIterator[str]:
     live = visit.parts.live
     told = 0
     yield "retry: 3000\n\n"
     seen: Mapping[str, int] | None = None
     while not live.closed:
         now = live.counters()  # before the count, so that what comes meanwhile counts again
-        if told < MANY and (seen is None or now.get(EVENT) != seen.get(EVENT)):
+        if told < MANY and (seen is None or now.get(news.topic) != seen.get(news.topic)):
             try:
-                count = await run_in_threadpool(_count, visit, query)
+                count = await run_in_threadpool(news.count)
             except StoreError:
                 return  # the browser comes back after `retry`
             if count != told:
                 told = count
-                yield _message("news", _bar(visit, count))
+                yield _message("news", _bar(visit, news, count))
             await asyncio.sleep(LEAST_GAP_S)
         seen = now
-        if await _moved(live, seen) or live.closed:
+        if await _moved(live, seen, news.topic) or live.closed:
             continue
         if not await run_in_threadpool(_still_signed_in, visit):
             yield _message("bye", "")
@@ -56,20 +85,16 @@ async def _news(visit: Visit, query: EventQuery) -> AsyncIterator[str]:
         yield ": still here\n\n"
 
 
-async def _moved(live: Live, seen: Mapping[str, int]) -> bool:
-    """Waits for the event counter; False at closing, or after a quiet `HEARTBEAT_S`."""
+async def _moved(live: Live, seen: Mapping[str, int], topic: str) -> bool:
+    """Waits for the topic's counter; False at closing, or after a quiet `HEARTBEAT_S`."""
     loop = asyncio.get_running_loop()
     until = loop.time() + HEARTBEAT_S
     now = seen
     while not live.closed and (left := until - loop.time()) > 0:
         now = await live.changed(now, timeout_s=left)
-        if now.get(EVENT) != seen.get(EVENT):
+        if now.get(topic) != seen.get(topic):
             return True
     return False
-
-
-def _count(visit: Visit, query: EventQuery) -> int:
-    return len(visit.parts.store.events.page(query))
 
 
 def _still_signed_in(visit: Visit) -> bool:
@@ -77,12 +102,12 @@ def _still_signed_in(visit: Visit) -> bool:
     return visit.parts.gate.signed_in(token) is not None
 
 
-def _bar(visit: Visit, count: int) -> str:
+def _bar(visit: Visit, news: News, count: int) -> str:
     return visit.templates.render(
         "_news.html",
         count="99+" if count >= MANY else str(count),
-        one=count == 1,
-        url=visit.url("events", **filters_of(visit).given()),
+        words=news.words[0] if count == 1 else news.words[1],
+        url=news.url,
     )
 
 
@@ -91,4 +116,4 @@ def _message(event: str, data: str) -> str:
     return f"event: {event}\n{lines}\n"
 
 
-PAGES = (Page(path="/events/live", handler=stream, scope=Scope.EVENTS_READ),)
+PAGES = (Page(path="/events/live", handler=event_stream, scope=Scope.EVENTS_READ),)

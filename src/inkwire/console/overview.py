@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from inkwire.console import words
+from inkwire.console import attention, words
+from inkwire.console.attention import Attention
 from inkwire.console.events import event_rows
 from inkwire.console.rejected import rejection_row
 from inkwire.console.views import RejectionRow, SourceRow
@@ -16,21 +17,13 @@ from inkwire.pages import times
 from inkwire.pages.marks import Tone
 from inkwire.pages.visit import Page, Visit
 from inkwire.store.contract import EventQuery, RejectionQuery
+from inkwire.store.ordering import OrderQuery
 from inkwire.store.sending import WebhookQuery
 
 LATEST_EVENTS = 8
 LATEST_REJECTED = 5
-#: Failing webhooks are counted up to this.
+#: Failing webhooks and waiting orders are counted up to this.
 MANY = 100
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attention:
-    """Something that a person should look at."""
-
-    text: str
-    url: str
-    action: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +36,16 @@ class Totals:
     waiting: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acting:
+    """What integrations do for orders at present."""
+
+    #: None: the user may not see it.
+    orders: str | None
+    dead: str | None
+    trouble: int | None
+
+
 def overview(visit: Visit) -> Response:
     """GET /: sources' health, the last 24 hours, and what needs attention."""
     desk, store = visit.parts.desk, visit.parts.store
@@ -51,6 +54,7 @@ def overview(visit: Visit) -> Response:
         return visit.render("first_run.html", providers=visit.parts.registry.receiving())
     activity = desk.activity(visit.caller)
     rows = source_rows(visit, list(sources.values()), activity)
+    trouble, undecided = attention.trouble(visit), attention.undecided(visit)
     events = store.events.page(EventQuery(limit=LATEST_EVENTS))
     rejected = [
         rejection_row(visit, item, sources)
@@ -59,8 +63,14 @@ def overview(visit: Visit) -> Response:
     return visit.render(
         "overview.html",
         rows=rows,
-        attention=[*_attention(visit, rows, rejected), *_failing_webhooks(visit)],
+        attention=[
+            *trouble,
+            *undecided,
+            *_attention(visit, rows, rejected),
+            *_failing_webhooks(visit),
+        ],
         totals=_totals(activity.values(), store.dispatch.backlog()),
+        acting=_acting(visit, len(trouble)),
         events=event_rows(visit, events, sources),
         rejected=rejected,
     )
@@ -91,6 +101,18 @@ def _totals(counted: Collection[SourceActivity], backlog: int) -> Totals:
         quarantined=sum(item.quarantined for item in counted),
         waiting=times.count(backlog),
     )
+
+
+def _acting(visit: Visit, trouble: int) -> Acting:
+    orders = dead = None
+    if visit.may(Scope.ORDERS_READ):
+        waiting = visit.parts.orders.page(visit.caller, OrderQuery(waiting=True, limit=MANY))
+        orders = f"{MANY - 1}+" if len(waiting) == MANY else str(len(waiting))
+    if visit.may(Scope.RUNS_READ):
+        count = attention.dead_letters(visit)
+        dead = f"{attention.MANY - 1}+" if count >= attention.MANY else str(count)
+    sees = visit.may(Scope.INTEGRATIONS_READ)
+    return Acting(orders=orders, dead=dead, trouble=trouble if sees else None)
 
 
 def _attention(

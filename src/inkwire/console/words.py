@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from inkwire.console import order_words
 from inkwire.model.access import Role, Scope
 from inkwire.model.event import Event, EventState
 from inkwire.model.source import Source, SourceActivity
@@ -205,6 +206,7 @@ def _lower(reason: str | None) -> str:
 #: What the next page says after something was done. A cookie carries the key and a number.
 SAID: Mapping[str, str] = {
     **outgoing.SAID,
+    **order_words.SAID,
     "released": "Released. It is in the list as if it had come in time, and waits for dispatch.",
     "released_many": "Released {n}. They are in the list and wait for dispatch.",
     "released_some": "Released {n}; the others had been released by somebody else meanwhile.",
@@ -248,5 +250,12 @@ SCOPE_WORDS: Mapping[Scope, str] = {
     Scope.MESSAGES_BODY: "See payloads and what endpoints answered (personal data)",
     Scope.MESSAGES_WRITE: "Publish, test, send again, recover",
     Scope.APPLICATIONS: "Make applications, topics and grants; links into portals",
+    Scope.ORDERS_READ: "See orders, statuses and templates",
+    Scope.ORDERS_BODY: "Read stored documents (personal data)",
+    Scope.ORDERS_WRITE: "Make and change orders, move them on",
+    Scope.RUNS_READ: "See runs, their steps and calls",
+    Scope.RUNS_WRITE: "Retry, replay, cancel, decide",
+    Scope.INTEGRATIONS_READ: "See connections (without secrets) and integrations",
+    Scope.INTEGRATIONS_WRITE: "Change connections, integrations, templates and statuses",
     Scope.ACCESS: "Users, API keys, the audit log",
 }

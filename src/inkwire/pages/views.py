@@ -33,11 +33,14 @@ class FormField:
     name: str
     label: str
     help: str = ""
-    #: `text`, `number`, `switch`, `choice`, `area`, `secret`, `password` or `datetime`.
+    #: `text`, `number`, `switch`, `choice`, `ticks`, `area`, `secret`, `secret-area`, `password` or
+    #: `datetime`.
     kind: str = "text"
     value: str = ""
-    #: Value and what the reader sees, for `choice`.
+    #: Value and what the reader sees, for `choice` and `ticks`.
     choices: tuple[tuple[str, str], ...] = ()
+    #: What is ticked.
+    chosen: tuple[str, ...] = ()
     example: str = ""
     unit: str = ""
     minimum: int | None = None

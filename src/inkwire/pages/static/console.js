@@ -77,9 +77,29 @@ document.addEventListener("change", (event) => {
   for (const box of document.querySelectorAll("[data-choose]")) box.checked = event.target.checked;
 });
 
+// --- a file's text goes into its field; the file itself is not sent
+async function takeFile(file, field) {
+  if (!file) return;
+  if (file.size > 65536) return notify("That file is too large to be the right one; choose another.");
+  field.value = await file.text();
+  notify(`${file.name} is taken in; it is kept when you send the form.`);
+}
+
+document.addEventListener("change", (event) => {
+  const into = event.target.dataset?.fileInto;
+  if (into) takeFile(event.target.files[0], document.getElementById(into));
+});
+document.addEventListener("dragover", (event) => { if (event.target.closest?.("[data-file-drop]")) event.preventDefault(); });
+document.addEventListener("drop", (event) => {
+  const field = event.target.closest?.("[data-file-drop]");
+  if (!field || !event.dataTransfer.files.length) return;
+  event.preventDefault();
+  takeFile(event.dataTransfer.files[0], field);
+});
+
 // --- a form is sent once, however often its button is clicked
 document.addEventListener("submit", (event) => {
-  if (event.target.method !== "post" || event.defaultPrevented) return;
+  if (event.target.method !== "post" || event.defaultPrevented || event.submitter?.formTarget) return;
   if (event.target.dataset.sent) return event.preventDefault();
   event.target.dataset.sent = "yes";
 });
@@ -90,6 +110,32 @@ addEventListener("pageshow", () => {
 // --- a page that shows a secret once: loading it again goes on instead of making another
 const once = document.querySelector("[data-once]");
 if (once) history.replaceState(null, "", once.dataset.once);
+
+// --- the editor of templates: numbers beside the lines, and a way to the line of an error
+for (const editor of document.querySelectorAll("[data-editor]")) {
+  const [gutter, area] = [editor.querySelector("pre"), editor.querySelector("textarea")];
+  let lines = gutter.textContent.split("\n").length - 1;
+  area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
+  area.addEventListener("input", () => {
+    const now = area.value.split("\n").length;
+    if (now === lines) return;
+    lines = now;
+    gutter.textContent = Array.from({ length: now }, (_, n) => `${n + 1}\n`).join("");
+    gutter.scrollTop = area.scrollTop;
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const place = event.target.closest("[data-line]");
+  const area = place && document.querySelector("[data-editor] textarea");
+  if (!area) return;
+  event.preventDefault();
+  const before = area.value.split("\n").slice(0, place.dataset.line - 1).join("\n");
+  const at = Math.min(before.length + (before ? 1 : 0) + Number(place.dataset.column) - 1, area.value.length);
+  area.focus();
+  area.setSelectionRange(at, at);
+  area.scrollTop = Math.max(0, (place.dataset.line - 8) * 18);
+});
 
 // --- keys
 function move(step) {
@@ -122,6 +168,7 @@ document.addEventListener("keydown", (event) => {
 
 // --- htmx: tidy addresses, fresh times, failures in words
 document.addEventListener("htmx:configRequest", (event) => {
+  if (event.detail.verb !== "get") return; // a form's empty field says something
   const given = event.detail.parameters;
   for (const name of Object.keys(given)) if (given[name] === "") delete given[name];
 });
