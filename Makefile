@@ -63,6 +63,7 @@ crash: $(STAMP) system-tools ## The long crash runs: 100 kills per store, full d
 bench: $(STAMP) ## The benchmarks of docs/explanation/performance.md; takes minutes.
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.delivery
+	$(BIN)/python -m bench.workflows
 
 lock: ## Renews requirements.lock from pyproject.toml.
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \

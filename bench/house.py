@@ -92,7 +92,8 @@ def postgres_site():
     """A fresh database: on the server that INKWIRE_TEST_POSTGRES_URL names, or the wheel's."""
     from tests.postgres_server import PostgresServer, own_server_url
 
-    server = PostgresServer(os.environ.get("INKWIRE_TEST_POSTGRES_URL") or own_server_url())
+    given = os.environ.get("INKWIRE_TEST_POSTGRES_URL")
+    server = PostgresServer(given or own_server_url(Path(tempfile.gettempdir())))  # on the disk
     root = Path(tempfile.mkdtemp(prefix="inkwire-bench-"))
     try:
         with server.database() as url:

@@ -176,14 +176,13 @@ def report(store, ids, counts, mails, count):
     total = sum(counts.values())
     print(f"  sign requests {creates:,}, customers asked {len(asked):,}, most mails to one "
           f"{max(asked.values(), default=0)}")  # fmt: skip
-    print(
-        f"  signed documents {kinds[DocumentKind.SIGNED]:,}, logs {kinds[DocumentKind.SIGNING_LOG]:,}"
-    )
+    signed, logs = kinds[DocumentKind.SIGNED], kinds[DocumentKind.SIGNING_LOG]
+    print(f"  signed documents {signed:,}, logs {logs:,}")
     print(f"  calls of Box's API: {total:,}, {total / count:.1f} an order")
     for name, number in sorted(counts.items(), key=lambda item: -item[1])[:12]:
         print(f"    {number:8,}  {name}")
     once = (creates, len(asked), max(asked.values(), default=0)) == (count, count, 1)
-    return once and kinds[DocumentKind.SIGNED] == kinds[DocumentKind.SIGNING_LOG] == count
+    return once and signed == logs == count
 
 
 if __name__ == "__main__":
