@@ -1,5 +1,6 @@
-"""What `/metrics` shows: the ingest's counters and what waits, in Prometheus' words."""
+"""What `/metrics` shows: the ingest's counters, what waits and what failed, for Prometheus."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry
@@ -14,8 +15,12 @@ from prometheus_client.registry import Collector
 from inkwire.clock import Clock
 from inkwire.ingest.metrics import BATCH_BOUNDS
 from inkwire.ingest.metrics import Metrics as IngestMetrics
+from inkwire.model.connection import ConnectionHealth
+from inkwire.model.work import WorkState
 from inkwire.store.contract import Store
 
+#: What has ended well is no number to watch, and grows.
+_OPEN = (WorkState.NEW, WorkState.RUNNING, WorkState.PARKED, WorkState.DEAD)
 _COUNTERS = {
     "accepted": "Requests stored and answered with the provider's 2xx.",
     "duplicates": "Events among them that were known already, probable duplicates included.",
@@ -60,6 +65,35 @@ class _HubCollector(Collector):
             "Deliveries whose time has come (counted up to 10,000), breaker waits among them.",
             value=due,
         )
+        yield from self._acting()
+
+    def _acting(self) -> Iterable[Metric]:
+        counts = self._store.works.counts()
+        work = GaugeMetricFamily(
+            "inkwire_work",
+            "Work that is not over, by state (each counted up to 10,000).",
+            labels=["state"],
+        )
+        for state in _OPEN:
+            work.add_metric([state.value], counts.get(state, 0))
+        yield work
+        dead = GaugeMetricFamily(
+            "inkwire_dead_letters",
+            "Work that only a person revives, by integration and kind of failure "
+            "(the newest 10,000 are counted).",
+            labels=["integration", "kind"],
+        )
+        for row in self._store.works.dead():
+            kind = "" if row.error_kind is None else row.error_kind.value
+            dead.add_metric([f"int_{row.integration_id}", kind], row.count)
+        yield dead
+        health = Counter(one.health for one in self._store.connections.all())
+        connections = GaugeMetricFamily(
+            "inkwire_connections", "Connections, by health.", labels=["health"]
+        )
+        for one in ConnectionHealth:
+            connections.add_metric([one.value], health[one])
+        yield connections
 
     def _batches(self) -> Metric:
         sizes = dict(self._ingest.batch_sizes)

@@ -144,6 +144,19 @@ class TestFates:
             with acting.database.writing() as conn:
                 conn.exec_driver_sql("DELETE FROM ledger")
 
+    def test_a_wrong_id_is_disowned(self, acting: Acting):
+        """Back to the person who named it, once, and only while that id stands there."""
+        in_doubt(acting)
+        ledger = acting.store.ledger
+        assert ledger.disown(KEY, remote_id="7", at=acting.now) is None
+        decide(acting, L.DONE, "7")
+        assert ledger.disown(KEY, remote_id="8", at=acting.now) is None
+        back = ledger.disown(KEY, remote_id="7", at=acting.now)
+        assert back is not None
+        assert (back.state, back.remote_id) == (L.DOUBT, None)
+        assert send(acting, fence=back.fence) is None
+        assert decide(acting, L.DONE, "9").remote_id == "9"
+
     def test_decisions_that_make_no_sense(self, acting: Acting):
         """They change nothing: an id without a find, a find without an id, no doubt, no entry."""
         doubt = in_doubt(acting)

@@ -58,6 +58,15 @@ class TestKeeping:
         assert office.orders.by_number("Ä/1 🙂") == order
         assert office.orders.page(OrderQuery()) == [order]
 
+    def test_numbers_by_id(self, office: Office):
+        """Of those that are there, deleted ones too; nothing is opened for it."""
+        one, two = office.add(number="1042"), office.add(number="1043")
+        assert office.orders.numbers([one.id, two.id, "ord_none"]) == {
+            one.id: "1042",
+            two.id: "1043",
+        }
+        assert office.orders.numbers([]) == {}
+
     def test_nobody_is_found(self, office: Office):
         """What is not there is said so, also for texts that no store keeps."""
         for order_id in ("ord_1", "a\x00", "\ud800"):
@@ -361,6 +370,7 @@ class TestFinding:
                 found += page
                 before = page[-1].id
             assert found == list(reversed(expected))
+        assert office.orders.page(OrderQuery(after=many[-3].id)) == [many[-1], many[-2]]
         if office.hub.dialect == "postgresql":
             for query in ({}, {"before": many[5000].id}, {"status": "s42"}, {"text": "n012"}):
                 plan = _plan(office, OrderQuery(**query))

@@ -111,3 +111,23 @@ def test_what_is_old_is_forgotten_unless_its_work_goes_on(acting: Acting):
     assert log.calls(work_id=ended) == young[:1]
     assert log.calls(connection_id="box-main")[:2] == young[::-1]
     assert len(log.calls()) == 3
+
+
+def test_the_record_of_one_work_row_is_forgotten_as_a_whole(acting: Acting):
+    """Evidence holds the hash of all of it: what a work row did first goes with what it did last."""
+    log = acting.store.run_log
+    (work_id,) = acting.add(1, "a")
+    acting.claim()
+    log.add_step(step(acting, work_id=work_id))
+    log.add_call(call(acting, work_id=work_id))
+    acting.hub.clock.advance(seconds=100)
+    log.add_step(step(acting, "keep", work_id=work_id))
+    log.add_call(call(acting, work_id=work_id))
+    acting.end(work_id)
+    assert log.forget(before=acting.now - timedelta(seconds=50), limit=9) == 0
+    assert (len(log.steps(work_id)), len(log.calls_of(work_id))) == (2, 2)
+    assert [one.id for one in log.calls_of(work_id)] == [
+        one.id for one in reversed(log.calls(work_id=work_id))
+    ]
+    acting.hub.clock.advance(seconds=1)
+    assert log.forget(before=acting.now, limit=9) == 4

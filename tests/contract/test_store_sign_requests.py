@@ -47,6 +47,21 @@ def test_what_is_known(office: Office):
     assert office.hub.store.sign_requests.known([]) == frozenset()
 
 
+def test_the_newest_of_many_orders(office: Office):
+    """One question for a page of a list; orders without a request are left out."""
+    first, second, without = office.add(), office.add(), office.add()
+    office.keep(office.request(first.id))
+    theirs = office.keep(office.request(second.id))
+    office.hub.clock.advance(seconds=1)
+    newest = office.keep(office.request(first.id, state=SignState.DECLINED))
+    latest = office.hub.store.sign_requests.latest
+    assert latest([first.id, second.id, without.id, "\x00"]) == {
+        first.id: newest,
+        second.id: theirs,
+    }
+    assert latest([]) == {}
+
+
 def test_an_orders_requests(office: Office):
     """Newest first; by integration and state for whoever must not ask twice."""
     order, other = office.add(), office.add()

@@ -92,6 +92,51 @@ class TestRecords:
                 acting.store.works.add([acting.work(), acting.work(key=key)])
         assert acting.store.works.page(WorkQuery()) == []
 
+    def test_what_is_unfinished(self, acting: Acting):
+        """Of several entities at once: what waits, runs, is parked or dead; not what has ended."""
+        a, b, c, d = acting.add(1, "order:1", "order:2", "order:3", "order:4")
+        acting.claim()
+        acting.end(a, S.PARKED, P.PERSON)
+        acting.end(b, S.DEAD)
+        acting.end(c)
+        [later] = acting.add(1, "order:3")
+        unfinished = acting.store.works.unfinished
+        assert [one.id for one in unfinished(["order:1", "order:2", "order:3"])] == [later, b, a]
+        assert [one.id for one in unfinished([f"order:{n}" for n in range(900)])][1:] == [d, b, a]
+        assert len(unfinished(["order:1", "order:2"], limit=1)) == 1
+        assert unfinished([]) == []
+
+    def test_what_the_clock_made_is_told_apart(self, acting: Acting):
+        """Upkeep alone, or all but it; an entity that only begins alike is no upkeep."""
+        kept = acting.add(1, "integration:1:reconcile", "order:1", "integrations:1", "z")
+        acting.claim()
+        acting.end(kept[1], S.DEAD)
+        page = acting.store.works.page
+        assert [one.id for one in page(WorkQuery(upkeep=True))] == [kept[0]]
+        assert [one.id for one in page(WorkQuery(upkeep=False))] == [kept[3], kept[2], kept[1]]
+        assert page(WorkQuery(error_kind=ErrorKind.LIMIT)) == []
+
+    def test_dead_letters_by_cause(self, acting: Acting):
+        """Most first, with what the newest says; the newest so many are counted."""
+        acting.integration()
+        ids = [*acting.add(1, "order:1", "order:2", "order:3"), *acting.add(2, "order:1")]
+        kinds = (ErrorKind.PERMANENT, ErrorKind.TRANSIENT, ErrorKind.PERMANENT, None)
+        acting.claim()
+        for number, (work_id, kind) in enumerate(zip(ids, kinds, strict=True)):
+            ending = Ending(state=S.DEAD, note=f"No {number}.", error_kind=kind)
+            assert acting.store.works.end(work_id, run_number=1, ending=ending, at=acting.now)
+        found = acting.store.works.dead()
+        assert [(one.integration_id, one.error_kind, one.count, one.note) for one in found] == [
+            (1, ErrorKind.PERMANENT, 2, "No 2."),
+            (2, None, 1, "No 3."),
+            (1, ErrorKind.TRANSIENT, 1, "No 1."),
+        ]
+        assert [one.work_id for one in acting.store.works.dead(most=2)] == [ids[3], ids[2]]
+        assert [one.id for one in acting.store.works.page(WorkQuery(error_kind=kinds[1]))] == [
+            ids[1]
+        ]
+        assert acting.store.works.dead(most=0) == []
+
     def test_the_list(self, acting: Acting):
         """Newest first, by every filter, page after page."""
         a, b, c = acting.add(1, "order:1", "order:2", "order:1", event_id="evt_1")

@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from engine.acting import Site, Toy, engine, settled, site, until
 from inkwire.config import load_settings
@@ -345,7 +346,7 @@ async def test_what_a_stop_leaves_is_continued_and_begun_anew_if_its_steps_are_o
 
 
 async def test_a_journal_that_does_not_open_stops_nothing_else(place):
-    """Commands are answered meanwhile; when it opens, the work that was claimed is done."""
+    """Commands are answered meanwhile, and no work is taken that cannot be begun."""
     place.connections = Checks()
     journal = place.settings.data_dir / "engine.db"
     journal.mkdir()
@@ -354,10 +355,11 @@ async def test_a_journal_that_does_not_open_stops_nothing_else(place):
         return Outcome.done("Done.")
 
     row = place.work(place.integration(), "do")
-    async with engine(place, Toy({"do": workflow})):
-        await until(lambda: place.store.works.get(row.id).state is WorkState.RUNNING)
-        asked = place.command(CommandKind.CHECK_CONNECTION, "box")
-        await until(lambda: place.store.commands.get(asked.id).state is CommandState.DONE)
-        assert place.store.works.get(row.id).state is WorkState.RUNNING
-        journal.rmdir()
-        assert (await settled(place, row)).note == "Done."
+    with capture_logs() as logged:
+        async with engine(place, Toy({"do": workflow})):
+            await until(lambda: any(one["event"] == "runner.failed" for one in logged))
+            asked = place.command(CommandKind.CHECK_CONNECTION, "box")
+            await until(lambda: place.store.commands.get(asked.id).state is CommandState.DONE)
+            assert place.store.works.get(row.id).state is WorkState.NEW
+            journal.rmdir()
+            assert (await settled(place, row)).note == "Done."

@@ -1,5 +1,6 @@
 """The request run: PDFs, folder, upload, one sign request, the order field; and every way out."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -187,6 +188,42 @@ def test_a_person_decides_a_doubt(made, state, remote, sends):
     outcome, _ = made.run(work)
     assert outcome.ending.state is WorkState.DONE
     assert len(made.box.drafts) == sends
+
+
+@pytest.mark.parametrize("named", ["nonsense", "another order's", "somebody's"])
+def test_a_wrong_id_gives_the_doubt_back(made, named):
+    """Another's contract never becomes this order's, and whoever mistyped is asked again."""
+    made.run(made.request(made.order(number="1")))
+    (theirs,) = made.box.signs
+    made.box.signs["s7"] = replace(made.box.signs[theirs], id="s7", external_id="ord_z:int_9")
+    wrong = {"nonsense": "nonsense", "another order's": theirs, "somebody's": "s7"}[named]
+    made.box.faults["create_sign_request"] = [(LOST, False)]
+    order = made.order(number="2")
+    work = made.request(order)
+    outcome, _ = made.run(work)
+    for _ in range(2):
+        made.to(outcome.ending.due_at)
+        outcome, _ = made.run(work)
+    made.to(outcome.ending.due_at)
+    with pytest.raises(Held):
+        made.run(work)
+    right = made.box.late(_draft_of(made, order)).id
+    for remote in (wrong, right):
+        assert entry(made, work).state is LedgerState.DOUBT
+        made.store.ledger.decide(
+            entry(made, work).key,
+            state=LedgerState.DONE,
+            remote_id=remote,
+            at=made.clock.now(),
+            audit=made.audit(),
+        )
+        if remote == wrong:
+            with pytest.raises(Held, match=f"sign request {wrong}|Sign request {wrong}"):
+                made.run(work)
+            assert made.store.sign_requests.of_order(order.id) == []
+    outcome, _ = made.run(work)
+    assert outcome.ending.state is WorkState.DONE
+    assert [one.id for one in made.store.sign_requests.of_order(order.id)] == [right]
 
 
 def test_what_box_refuses_was_not_sent(made):

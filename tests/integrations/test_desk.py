@@ -217,3 +217,27 @@ def test_kinds_judge_by_the_hubs_services(rooms):
     curious.add(CLI, draft(kind="lonely", settings={}))
     assert seen[0].store is rooms.store
     assert seen[0].base_url.rstrip("/") == BASE_URL
+
+
+def test_all_are_judged_and_a_kind_that_is_gone_is_told(rooms, desk):
+    """Each with its problems; of one whose kind was taken away, that it was."""
+    lost = add_integration(rooms)
+    add_integration(rooms, name="Lost")
+    without = IntegrationDesk(
+        store=rooms.store,
+        kinds={name: kind for name, kind in KINDS.items() if name != lost.kind},
+        services=lambda: rooms.hub.services,
+        clock=rooms.clock,
+        ids=rooms.ids,
+    )
+    assert [[one.field for one in judged.problems] for judged in desk.judged_all(CLI)] == [
+        ["connection"],
+        ["connection"],
+    ]
+    assert desk.judged(CLI, 1) == desk.judged_all(CLI)[0]
+    (first, second) = without.judged_all(CLI)
+    assert first.problems[0].blocks
+    assert "toy_copy is not installed" in first.problems[0].text
+    assert second.integration.name == "Lost"
+    with pytest.raises(NotFound):
+        desk.judged(CLI, 9)

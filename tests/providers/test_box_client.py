@@ -374,6 +374,59 @@ def test_a_full_disk_at_box_does_not_blame_the_connection(kit):
     assert kit.attention == []
 
 
+_DENIED = "access_denied_insufficient_permissions"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "ask", "named"),
+    [("GET", "/2.0/folders/7", lambda box: box.folder("7"), "folder 7"),
+     ("GET", "/2.0/files/9/content", lambda box: box.download("9"), "file 9"),
+     ("POST", "/2.0/folders", lambda box: box.create_folder("x", parent_id="7"), "folder 7"),
+     ("POST", "/api/2.0/files/content", lambda box: box.upload("7", "a", b"a"), "folder 7"),
+     ("POST", "/api/2.0/files/upload_sessions", lambda box: box.upload("7", "a", bytes(2000)), "folder 7"),
+     ("OPTIONS", "/2.0/files/content", lambda box: box.can_upload("7"), "folder 7"),
+     ("POST", SIGN, lambda box: box.create_sign_request(DRAFT), "file 11, file 12, folder 7"),
+     ("POST", "/2.0/webhooks",
+      lambda box: box.create_webhook(folder_id="7", address="https://x/", triggers=("A",)), "folder 7")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "advice"), [(_DENIED, "Invite"), ("forbidden_by_policy", "admin")]
+)
+def test_one_folder_does_not_park_everything(kit, method, path, ask, named, code, advice):
+    """403 on an item is that work's dead letter, names the item, and leaves the connection well."""
+    kit.server.on(method, path, Reply(403, json={"code": code}))
+    with pytest.raises(Permanent) as raised:
+        ask(kit.box)
+    assert f" on {named}: " in raised.value.message and advice in raised.value.message
+    assert kit.attention == []
+
+
+@pytest.mark.parametrize(
+    ("path", "ask", "code"),
+    [("/2.0/folders/7", lambda box: box.folder("7"), "insufficient_scope"),
+     ("/2.0/folders/0", lambda box: box.folder("0"), _DENIED),
+     ("/2.0/users/me", lambda box: box.me(), _DENIED),
+     (SIGN, lambda box: next(box.sign_requests()), _DENIED),
+     ("/2.0/folders/7", lambda box: box.folder("7"), "access_from_location_blocked")],
+    ids=["scope", "own root", "no item", "list", "unknown"],
+)  # fmt: skip
+def test_what_every_call_would_meet_needs_attention(kit, path, ask, code):
+    """A missing right, and what is about no one item or not known, parks the work: none is lost."""
+    kit.server.on("GET", path, Reply(403, json={"code": code}))
+    with pytest.raises(NeedsAttention) as raised:
+        ask(kit.box)
+    assert kit.attention == [raised.value.message]
+
+
+def test_who_is_to_be_invited_is_the_user_that_calls_act_as(make_kit):
+    """With as-user it is that user's right, not the service account's."""
+    kit = make_kit(as_user="555")
+    kit.server.on("GET", "/2.0/folders/7", Reply(403, json={"code": _DENIED}))
+    with pytest.raises(Permanent) as raised:
+        kit.box.folder("7")
+    assert "Invite user 555 as editor" in raised.value.message
+
+
 def test_what_is_gone_is_none(kit):
     """404 and the trash are answers, not errors."""
     kit.server.on(

@@ -33,6 +33,8 @@ async def test_what_the_quarantine_does_not_take_is_counted_logged_and_listed(tm
         store = SimpleNamespace(
             dispatch=SimpleNamespace(backlog=lambda: 0),
             outbox=SimpleNamespace(waiting=lambda now: (3, now)),
+            works=SimpleNamespace(counts=dict, dead=list),
+            connections=SimpleNamespace(all=list),
         )
         shown = metrics_registry(hub.ingest.metrics, store, hub.clock)
         assert shown.get_sample_value("inkwire_deliveries_due") == 3

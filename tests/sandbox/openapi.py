@@ -15,14 +15,14 @@ import jsonschema_rs
 import requests
 
 
-def _nullable(schema: Any) -> Any:
+def json_schema(schema: Any) -> Any:
     """OpenAPI 3.0 as JSON Schema: `nullable` becomes a choice; `$ref` beside it is kept."""
     if isinstance(schema, list):
-        return [_nullable(one) for one in schema]
+        return [json_schema(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
     left_out = ("nullable", "example", "examples", "discriminator")
-    made = {key: _nullable(value) for key, value in schema.items() if key not in left_out}
+    made = {key: json_schema(value) for key, value in schema.items() if key not in left_out}
     # The file writes `nullable` beside a reference as a part of `allOf`, too.
     parts = [part for part in schema.get("allOf", []) if isinstance(part, dict)]
     null = schema.get("nullable") is True or any(
@@ -30,7 +30,7 @@ def _nullable(schema: Any) -> Any:
     )
     if "allOf" in schema:
         made["allOf"] = [
-            _nullable({key: value for key, value in part.items() if key != "nullable"})
+            json_schema({key: value for key, value in part.items() if key != "nullable"})
             for part in parts
         ]
     return {"anyOf": [made, {"type": "null"}]} if null else made
@@ -58,7 +58,7 @@ class Contract:
 
     def __init__(self, path: Path) -> None:
         document = json.loads(path.read_text("utf-8"))
-        self._schemas = _nullable(document["components"]["schemas"])
+        self._schemas = json_schema(document["components"]["schemas"])
         # Codes of errors are an open set: the file names 17 of the many there are.
         del self._schemas["ClientError"]["properties"]["code"]["enum"]
         # Real bodies have null here for folder 0.
@@ -89,7 +89,7 @@ class Contract:
             content = found.get("content", {}).get("application/json") if found else None
             if content is None:
                 continue
-            errors = self._errors(_nullable(content["schema"]), answer.json())
+            errors = self._errors(json_schema(content["schema"]), answer.json())
             if not errors:
                 self.seen.add((method, pattern.pattern, answer.status_code))
                 return

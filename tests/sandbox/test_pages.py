@@ -2,6 +2,7 @@
 
 import html
 import re
+import subprocess
 
 import pytest
 import requests
@@ -93,3 +94,12 @@ def test_an_operator_finds_keys_faults_and_calls(sandbox):
     assert wrong.status_code == 422
     assert "delay_s" in wrong.text
     assert "POST /oauth2/token" in requests.get(f"{sandbox.url}/journal", timeout=10).text
+
+
+def test_keys_for_a_shell(sandbox):
+    """A newcomer types no key: a shell takes them over, each as it is."""
+    lines = requests.get(f"{sandbox.url}/box/env", timeout=10).text
+    script = f"{lines}printf '%s\\n' $BOX_CLIENT_ID $BOX_CLIENT_SECRET $BOX_PRIMARY_KEY $BOX_URL"
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    names = ("client_id", "client_secret", "primary_key", "base_url")
+    assert said.stdout.split() == [sandbox.box[name] for name in names]

@@ -95,6 +95,7 @@ class TestParsing:
     @pytest.mark.parametrize(
         "wrong",
         ["hunter2", ONE[:-4], ONE + "AAAA", "é" * 44, base64.b64encode(os.urandom(16)).decode()],
+        ids=["a word", "cut", "too long", "no base64", "half a key"],
     )
     def test_what_is_no_key(self, wrong: str):
         """The message says which one, and never shows it."""

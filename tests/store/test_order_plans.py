@@ -60,6 +60,7 @@ def page(**query: object) -> Call:
         (page(before="ord_1"), "sqlite_autoindex_orders_1 (id<?)"),
         (page(status="new"), "ix_orders_status (status=?)"),
         (page(status="new", before="ord_1"), "ix_orders_status (status=? AND id<?)"),
+        (page(status="new", after="ord_1"), "ix_orders_status (status=? AND id>?)"),
         (page(waiting=True), "sqlite_autoindex_orders_1 (id=?)"),
         (page(waiting=True), "ix_sign_requests_open"),
         (page(text="ada"), "ix_orders_number_term (number_term>? AND number_term<?)"),
@@ -80,6 +81,8 @@ def page(**query: object) -> Call:
         ),
         (lambda store: store.documents.unjudged(9), "ix_documents_unjudged"),
         (lambda store: store.sign_requests.of_order("ord_1"), "ix_sign_requests_order"),
+        (lambda store: store.sign_requests.latest(["ord_1"]), "ix_sign_requests_order"),
+        (lambda store: store.works.unfinished(["order:1"]), "ix_work_entity (entity_key=?)"),
         (
             lambda store: store.sign_requests.open_since(7, "ord_1", [SignState.OPEN]),
             "ix_sign_requests_order",

@@ -49,7 +49,7 @@ class BoxcChange(Input):
         max_length=32,
         json_schema_extra={"writeOnly": True, "format": "password"},
     )
-    topic: str = Field("", description="Immutable: only as it is (R143).")
+    topic: str = Field("", description="Immutable: only as it is.")
 
 
 class BoxcNewBody(Input):

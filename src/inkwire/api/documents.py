@@ -13,6 +13,8 @@ from inkwire.api.parts import With
 from inkwire.documents.names import disposition, plain_name
 from inkwire.model.access import Caller, Scope
 from inkwire.model.document import DocumentKind
+from inkwire.model.order import Order
+from inkwire.parts import Parts
 
 router = APIRouter(tags=["Documents"])
 
@@ -60,8 +62,7 @@ def _answers(what: str, *media_types: str) -> dict[int | str, dict[str, Any]]:
 @router.get("/orders/{order_id}/documents", summary="List an order's documents")
 def list_documents(order_id: Id, parts: With, _: Reader) -> DocumentsOut:
     """What was made for the order, what came back signed, and the signing logs."""
-    parts.store.orders.get(order_id)
-    found = parts.documents.of_order(order_id)
+    found = parts.documents.of_order(_order(parts, order_id).id)
     return DocumentsOut(items=[DocumentOut.of(one) for one in found])
 
 
@@ -98,8 +99,13 @@ def read_content(document_id: Id, parts: With, _: BodyReader) -> Response:
 )
 def export_evidence(order_id: Id, parts: With, _: BodyReader) -> Response:
     """The chain, the documents, the webhooks and calls behind it, signed with the hub's key."""
-    order = parts.store.orders.get(order_id)
+    order = _order(parts, order_id)
     content = parts.evidence.export(order.id)
     name = f"evidence-{plain_name(order.number, fallback='order')}.zip"
     headers = {**RAW_HEADERS, "Content-Disposition": disposition(name)}
     return Response(content, media_type=_ZIP, headers=headers)
+
+
+def _order(parts: Parts, given: str) -> Order:
+    """By id or number; of a deleted one, whose documents stay, by its id. Raises NotFound."""
+    return parts.store.orders.by_number(given) or parts.store.orders.get(given)

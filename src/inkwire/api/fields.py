@@ -21,9 +21,13 @@ _LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def storable(text: str) -> str:
-    """The same text. Raises ValueError if PostgreSQL could not keep it."""
+    """The same text. Raises ValueError if a store could not keep it."""
     if "\x00" in text:
         raise ValueError("must not hold the character NUL")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not hold half a character (a lone surrogate)") from None
     return text
 
 
@@ -37,7 +41,7 @@ def _moment(value: Any) -> datetime:
     return min(max(moment, _EARLIEST), _LATEST)
 
 
-#: Text that every store takes; pydantic refuses lone surrogates itself.
+#: Text that every store takes.
 Text = Annotated[str, AfterValidator(storable), Field(json_schema_extra={"pattern": r"^[^\x00]*$"})]
 #: A time that is sent to us; aware, in UTC.
 Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=datetime)]

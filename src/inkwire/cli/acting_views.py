@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inkwire.engine.desk import WorkDetail
     from inkwire.integrations.desk import Judged
     from inkwire.model.connection import Connection
+    from inkwire.model.source import SettingValue
     from inkwire.model.work import Integration, LedgerEntry, Work
     from inkwire.providers.contract import Check
 
@@ -79,10 +80,14 @@ def print_integration(one: "Integration", *, as_json: bool) -> None:
             ("state", one.state.value),
             ("connection", one.connection_id or "none"),
             ("sources", ", ".join(one.source_ids) or "none"),
-            *((f"setting {key}", value) for key, value in one.settings.items()),
+            *((f"setting {key}", _shown(value)) for key, value in one.settings.items()),
             *((f"at the vendor: {key}", value) for key, value in one.remote.items()),
         ]
     )
+
+
+def _shown(value: "SettingValue") -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
 def integration_facts(one: "Integration") -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What `inkwire doctor` looks at. Each check yields findings and changes nothing.
 
-One exception: the public address is proven to be this hub's by sending a request with a random
-source id through it, and finding that request in the rejected log.
+Two exceptions: the public address is proven to be this hub's by sending a request with a random
+source id through it, and finding that request in the rejected log; and a remote blob store is tried
+by a blob that is put and removed.
 """
 
 import os
@@ -71,7 +72,7 @@ def fail(about: str, text: str, advice: str) -> Finding:
 
 
 def examined(settings: Settings, *, offline: bool, clock: Clock | None = None) -> Iterator[Finding]:
-    """Every finding, in the order of the way in: machine, key, store, processes, sources."""
+    """Every finding, on the way in: machine, key, store, processes, sources; then acting."""
     if settings.database_url is None:
         yield from data_folder(settings)
         if not (settings.data_dir / "inkwire.db").is_file():
@@ -109,6 +110,17 @@ def _of_hub(hub: "Hub", *, offline: bool) -> Iterator[Finding]:
         if hub.settings.public_url is not None:
             yield from public_address(hub)
     yield from sources(hub)
+    yield from _acting(hub, offline=offline)
+
+
+def _acting(hub: "Hub", *, offline: bool) -> Iterator[Finding]:
+    from inkwire.cli import acting_checks
+
+    yield from acting_checks.engine(hub.settings)
+    yield from acting_checks.blobs(hub, offline=offline)
+    yield from acting_checks.executors(hub)
+    yield from acting_checks.connections(hub)
+    yield from acting_checks.integrations(hub)
 
 
 def data_folder(settings: Settings) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check this hub: store, keys, disk, clock, public address, processes, every source.
+    """Check this hub: keys, stores, clock, address, processes, every source and integration.
 
     Exit code 1 if a check fails; a warning alone does not fail.
     """
@@ -40,9 +40,9 @@ def doctor(
             word = typer.style(
                 f"{finding.level.value:4}", fg=_COLOURS[finding.level.value], bold=True
             )
-            typer.echo(f"{word}  {finding.about:14} {clean(finding.text)}")
+            typer.echo(f"{word}  {finding.about:20} {clean(finding.text)}")
             if finding.advice:
-                typer.echo(f"      {'':14} {typer.style('→', dim=True)} {clean(finding.advice)}")
+                typer.echo(f"      {'':20} {typer.style('→', dim=True)} {clean(finding.advice)}")
     failed = sum(finding.level.value == "fail" for finding in found)
     warned = sum(finding.level.value == "warn" for finding in found)
     if as_json:

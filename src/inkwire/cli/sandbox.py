@@ -71,6 +71,9 @@ def sandbox(  # noqa: PLR0917 - the options of one command
             typer.echo(json.dumps({"url": url, **built.ready}))
             return
         typer.echo(f"Sandbox at {url}, its state in {folder}.")
+        if host not in ("127.0.0.1", "::1", "localhost"):
+            typer.echo("  Others may reach it, and it asks nobody who they are: never put it on")
+            typer.echo("  the internet, and nothing real into it.")
         typer.echo(f"  Inbox    {url}/")
         for name in built.ready:
             typer.echo(f"  {name.title():8} {url}/{name} (ids and keys)")

@@ -100,6 +100,12 @@ class DocumentDesk:
         """An order's documents, oldest first."""
         return self._store.documents.of_order(order_id)
 
+    def try_blobs(self) -> None:
+        """Puts a small blob and removes it: whether documents can be kept. Raises StoreError."""
+        name = self._ids.new("doc")
+        self._blobs.put(name, b"Inkwire tries whether it may write here.")
+        self._blobs.delete(name)
+
     def orphans(self, *, older: timedelta = ORPHAN_AGE, limit: int = 1000) -> list[str]:
         """Blobs without a row, at most `limit`: a run was cut off between the two.
 

@@ -29,6 +29,8 @@ MOST_DOCUMENT_BYTES = 512 * 1024 * 1024
 #: Webhooks, and work rows, that one bundle tells of.
 MOST_RECORDS = 1_000
 _TIMELINE_PAGE = 200
+#: Times that a bundle is made anew because the order changed while it was read.
+_TRIES = 5
 
 
 @dataclass(kw_only=True, slots=True)
@@ -69,10 +71,22 @@ class EvidenceDesk:
     def export(self, order_id: str) -> bytes:
         """The bundle of an order (its id, or its number), deleted or not.
 
-        Raises NotFound, StoreError, and Conflict if its documents come to more than 512 MiB.
+        Raises NotFound, StoreError, and Conflict if its documents come to more than 512 MiB, or
+        if the order changes all the time.
         """
         order = self._order(order_id)
-        chain = self._store.evidence.chain(order.id)
+        for _ in range(_TRIES):
+            chain = self._store.evidence.chain(order.id)
+            made = self._bundle(self._store.orders.get(order.id), chain)
+            if len(self._store.evidence.chain(order.id)) == len(chain):
+                return made
+        raise Conflict(
+            f"Order {order.number} changes while its evidence is read; export it again soon.",
+            code="evidence_changes",
+        )
+
+    def _bundle(self, order: Order, chain: Sequence[EvidenceLink]) -> bytes:
+        """The bundle of these links, and of all else as it is while this reads it."""
         timeline = self._timeline(order.id)
         members = _Members()
         references = _references(chain, timeline)

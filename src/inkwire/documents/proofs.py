@@ -5,19 +5,13 @@ verifier holds them against the hash in the chain.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from inkwire.documents.bundle import line
 from inkwire.model.document import EvidenceItem
 from inkwire.model.receipt import OpenedReceipt
-from inkwire.model.work import Call, Step
 from inkwire.store.contract import Store
-
-#: Calls of one work row that are read.
-MOST_CALLS = 1_000
 
 
 def receipt_item(store: Store, event_id: str, *, at: datetime) -> EvidenceItem | None:
@@ -79,15 +73,12 @@ def run_item(store: Store, work_id: str, *, at: datetime) -> EvidenceItem:
 
 def step_lines(store: Store, work_id: str) -> list[bytes]:
     """The steps of a work row as lines of JSON, in the order in which they were recorded."""
-    return _lines(store.run_log.steps(work_id))
+    # By their start: a step's id does not tell when it was.
+    rows = sorted(store.run_log.steps(work_id), key=lambda row: (row.started_at, row.id))
+    return [line(asdict(row)) for row in rows]
 
 
 def call_lines(store: Store, work_id: str) -> list[bytes]:
     """The API calls of a work row as lines of JSON, in the order in which they were recorded."""
-    return _lines(store.run_log.calls(work_id=work_id, limit=MOST_CALLS))
-
-
-def _lines(rows: Sequence[Step] | Sequence[Call]) -> list[bytes]:
-    # By their start: a step's id does not tell when it was.
-    ordered: list[Any] = sorted(rows, key=lambda row: (row.started_at, row.id))
-    return [line(asdict(row)) for row in ordered]
+    # By their end, which their ids follow: one that was under way then comes behind.
+    return [line(asdict(row)) for row in store.run_log.calls_of(work_id)]

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from inkwire.apart import ApartFailed, ApartRefused, apart
+from inkwire.apart import ApartFailed, ApartRefused, ApartStopped, apart
 from inkwire.clock import Clock
 from inkwire.documents.desk import DocumentDamaged, DocumentDesk
 from inkwire.errors import CipherError, ConfigError, NotFound, StoreError
@@ -60,6 +60,8 @@ def judge(
     most_bytes: int = MOST_BYTES,
 ) -> dict[str, Any]:
     """The verdict on a PDF, found by a process of its own; never raises for what `content` is.
+
+    Raises ApartStopped if that process was told to end.
 
     `now`: the moment at which certificates must be valid. `trust`: PEM of the certificates that
     are trusted as roots; nothing is fetched, so revocation after signing is not seen.
@@ -183,7 +185,10 @@ class Judge:
         except (NotFound, DocumentDamaged) as error:
             found = _unjudged(error.message, now)
         else:
-            found = judge(content, now=now, trust=self._trust, timeout_s=self._timeout_s)
+            try:
+                found = judge(content, now=now, trust=self._trust, timeout_s=self._timeout_s)
+            except ApartStopped:
+                return False  # so are we; the next process judges it
         try:
             self._store.documents.set_verdict(document.id, found)
         except NotFound:

@@ -96,7 +96,7 @@ def look(content: bytes, *, trust: bytes, now: datetime) -> Found:
 def _signature(one: EmbeddedPdfSignature, roots: list[x509.Certificate], now: datetime) -> Any:
     """What is found about one signature."""
     base = {
-        "field": str(one.field_name or ""),
+        "field": _short(str(one.field_name or "")),
         "signer": _or_none(lambda: _signer(one.signer_cert)),
         "signed_at": _or_none(lambda: _iso(one.self_reported_timestamp)),
     }
@@ -195,7 +195,12 @@ def _signer(certificate: x509.Certificate) -> str:
     name = certificate.subject.native
     text = name.get("common_name") or name.get("organization_name") or ""
     text = " ".join(text) if isinstance(text, list) else str(text)
-    return text[:200] or certificate.subject.human_friendly[:200]
+    return _short(text) or _short(certificate.subject.human_friendly)
+
+
+def _short(text: str) -> str:
+    """At most 200 characters that print: a file may hold a name of many megabytes."""
+    return "".join(c for c in text[:200] if c.isprintable())
 
 
 def _iso(moment: datetime | None) -> str | None:

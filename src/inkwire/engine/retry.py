@@ -141,12 +141,19 @@ def pause_s(failed: Tried, attempt: int, *, jitter: float) -> float | None:
 
 
 def ending(
-    failed: Tried, *, failures: int, now: datetime, jitter: float, settle_s: float
+    failed: Tried,
+    *,
+    failures: int,
+    now: datetime,
+    jitter: float,
+    settle_s: float,
+    most_s: float | None = None,
 ) -> Ending:
     """What becomes of the work whose run ended in this failure.
 
     `failures`: runs before this one that ended so. `settle_s`: seconds after which a create whose
-    outcome is unknown may be looked for. `jitter` in [0, 1) adds up to a tenth to a wait.
+    outcome is unknown may be looked for. `jitter` in [0, 1) adds up to a tenth to a wait. `most_s`:
+    the schedule's longest wait, if not its own; what the other side asks for is waited for anyway.
     Fenced has no ending: nothing is written.
     """
     match failed.result:
@@ -169,13 +176,21 @@ def ending(
         case StepResult.HELD:
             return Ending(state=WorkState.PARKED, note=failed.detail, park_cause=ParkCause.PERSON)
         case StepResult.TRANSIENT | StepResult.AMBIGUOUS:
-            return _later(failed, failures, now=now, jitter=jitter, settle_s=settle_s)
+            wait_s = WAITS_S[min(failures, len(WAITS_S) - 1)]
+            wait_s = wait_s if most_s is None else min(wait_s, most_s)
+            return _later(failed, failures, wait_s, now=now, jitter=jitter, settle_s=settle_s)
         case _:
             return Ending(state=WorkState.DEAD, note=failed.detail, error_kind=ErrorKind.PERMANENT)
 
 
 def _later(
-    failed: Tried, failures: int, *, now: datetime, jitter: float, settle_s: float
+    failed: Tried,
+    failures: int,
+    wait_s: float,
+    *,
+    now: datetime,
+    jitter: float,
+    settle_s: float,
 ) -> Ending:
     """The next run by the schedule, or the end of all patience (R75)."""
     kind = ErrorKind(failed.result.value)
@@ -187,7 +202,7 @@ def _later(
             error_kind=kind,
             failed=True,
         )
-    wait_s = max(WAITS_S[failures], _asked(failed))
+    wait_s = max(wait_s, _asked(failed))
     if kind is ErrorKind.AMBIGUOUS:
         wait_s = max(wait_s, settle_s)
     return Ending(

@@ -18,6 +18,7 @@ from inkwire.engine.contract import IntegrationKind, Services
 from inkwire.engine.retry import Tried
 from inkwire.engine.runs import Cancelled, Doing, DurableRun, Outdated, Stopped, Workflow, ended
 from inkwire.engine.runtime import DurableJournal, Journalled, Runtime
+from inkwire.engine.schedule import is_upkeep
 from inkwire.engine.settings import EngineSettings
 from inkwire.engine.waits import first, moved, until
 from inkwire.errors import NotFound, Permanent, StoreError
@@ -35,6 +36,9 @@ MAX_TAKEOVERS = 3
 RETRY_S = 1.0
 #: Seconds within which a run that was started must have begun, or it is looked after.
 START_S = 30.0
+#: Longest wait between two runs of failing upkeep: the next slot makes no other while it waits, so
+#: after a long outage nothing would be reconciled for half a day.
+UPKEEP_WAIT_S = 3600.0
 #: Shortest wait between two claims: runs that end meanwhile make room for more in one transaction.
 LEAST_WAIT_S = 0.05
 
@@ -151,15 +155,29 @@ class Runner:
         if room <= 0 or (self._backlog and room < self._settings.runs_in_flight // SHARE):
             self._backlog = False  # what is left is claimed together a little later
             return False
+        if not self._runtime.opened and not await self._ready():
+            return False
         now = self._clock.now()
         claimed = await asyncio.to_thread(
             lambda: self._works.claim(executor_id=self._me, now=now, limit=room)
         )
         self._backlog = len(claimed) == room
         if claimed:
-            await self.open()
             await asyncio.gather(*(self._start(work) for work in claimed))
         return bool(claimed)
+
+    async def _ready(self) -> bool:
+        """Opens the journal if something is due; whether it did.
+
+        Before a claim: what was taken and cannot be begun would pile up here, and be kept from
+        other workers.
+        """
+        now = self._clock.now()
+        due = await asyncio.to_thread(lambda: self._works.next_due(now))
+        if due is None or due > now:
+            return False
+        await self.open()
+        return True
 
     async def _start(self, work: Work) -> None:
         """What cannot be started now is found by the next repair."""
@@ -246,6 +264,7 @@ class Runner:
                 now=self._clock.now(),
                 jitter=self._random(),
                 settle_s=self._settings.settle_s,
+                most_s=UPKEEP_WAIT_S if is_upkeep(work) else None,
             )
 
         try:

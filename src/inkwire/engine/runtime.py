@@ -8,6 +8,7 @@ which it then uses for every workflow. Kept in `engine.db` beside the SQLite sto
 import asyncio
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -246,6 +247,8 @@ class Runtime:
         url = sa.make_url(self._store_url)
         if url.get_backend_name() == "sqlite":
             path = Path(url.database or "").with_name("engine.db")
+            # For nobody else, as the store beside it: it holds signers' addresses and reasons.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             with closing(sqlite3.connect(path)) as conn:
                 conn.execute("PRAGMA journal_mode = WAL")  # it stays; the library never sets it
             return {

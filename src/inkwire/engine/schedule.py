@@ -32,6 +32,11 @@ def slot_of(integration_id: int, upkeep: Upkeep, now: datetime) -> int:
     return (int(now.timestamp()) + offset) // upkeep.every_s
 
 
+def is_upkeep(work: Work) -> bool:
+    """Whether the clock made it, so that the clock will make it again."""
+    return work.entity_key.startswith("integration:")
+
+
 class Schedule:
     """Plans upkeep."""
 

@@ -1,7 +1,7 @@
 """The desk of integrations: made, changed, started and stopped, each with its audit entry."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -129,29 +129,37 @@ class IntegrationDesk:
         caller.require(Scope.INTEGRATIONS_READ)
         return self._problems(self._store.integrations.get(integration_id))
 
-    def asked(self, caller: Caller, order: Order, status: str) -> list[Asked]:
-        """What integrations would do if the order came into a status; needs `orders:read`."""
-        caller.require(Scope.ORDERS_READ)
-        moved, found = replace(order, status=status), []
-        for integration in self._store.integrations.all():
-            kind = self._kinds.get(integration.kind)
-            if kind is None or integration.state is IntegrationState.INACTIVE:
-                continue
-            work = kind.on_order(self._completed(integration), moved, change_id="asked")
-            if work is not None:
-                found.append(Asked(integration=integration, tells=work.tells or kind.summary))
-        return found
-
     def judged(self, caller: Caller, integration_id: int) -> Judged:
-        """One integration with what is wrong with it."""
+        """One integration and what its kind says of it; of a missing kind that it is not there."""
         caller.require(Scope.INTEGRATIONS_READ)
-        return self._judged(self._store.integrations.get(integration_id), self._services())
+        found = self._store.integrations.get(integration_id)
+        return self._judged(found, remembering(self._services()))
 
     def judged_all(self, caller: Caller) -> list[Judged]:
-        """Every integration with what is wrong with it, by number; the store is asked once."""
+        """Every integration, judged; what their kinds look at is read once for all of them."""
         caller.require(Scope.INTEGRATIONS_READ)
         services = remembering(self._services())
         return [self._judged(one, services) for one in services.store.integrations.all()]
+
+    def asked(
+        self, caller: Caller, order: Order, statuses: Iterable[str]
+    ) -> Mapping[str, list[Asked]]:
+        """What integrations would do if the order came into each status; needs `orders:read`.
+
+        A status that nobody acts on is left out.
+        """
+        caller.require(Scope.ORDERS_READ)
+        found: dict[str, list[Asked]] = {}
+        acting = [one for one in self._store.integrations.all() if one.kind in self._kinds]
+        for integration in [one for one in acting if one.state is not IntegrationState.INACTIVE]:
+            kind, complete = self._kinds[integration.kind], self._completed(integration)
+            for status in statuses:
+                moved = replace(order, status=status)
+                work = kind.on_order(complete, moved, change_id="asked")
+                if work is not None:
+                    asked = Asked(integration=integration, tells=work.tells or kind.summary)
+                    found.setdefault(status, []).append(asked)
+        return found
 
     def add(self, caller: Caller, draft: IntegrationDraft) -> Judged:
         """Keeps a new integration, inactive. Raises InvalidInput naming every wrong field."""

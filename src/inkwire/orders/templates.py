@@ -8,7 +8,7 @@ from importlib import resources
 
 import msgspec
 
-from inkwire.apart import ApartFailed, apart
+from inkwire.apart import ApartFailed, ApartStopped, apart
 from inkwire.auditing import Auditor
 from inkwire.clock import Clock
 from inkwire.errors import Conflict, InvalidInput, Permanent, RateLimited, Transient
@@ -30,6 +30,8 @@ TIMEOUT_S = 10.0
 _AT_A_TIME = 2
 #: Seconds that a document waits for its turn.
 _PATIENCE_S = 30.0
+#: Previews at a time, made or waiting: each holds a thread of the API and the console.
+_PREVIEWS = 8
 DEFAULT_NAME = "Order confirmation"
 
 
@@ -62,6 +64,7 @@ class TemplateDesk:
         self._timeout_s = timeout_s
         self._audit = Auditor(clock, ids)
         self._turns = threading.BoundedSemaphore(_AT_A_TIME)
+        self._previews = threading.BoundedSemaphore(_PREVIEWS)
 
     def all(self, caller: Caller) -> list[Template]:
         """Every template, by name. Needs `orders:read`."""
@@ -137,10 +140,14 @@ class TemplateDesk:
         Raises RateLimited if too many documents are being made.
         """
         _check_source(source)
+        if not self._previews.acquire(blocking=False):
+            raise _busy()
         try:
             return self._pdf(source, order or SAMPLE)
         except ApartFailed as error:
             raise InvalidInput(fields={"source": error.message}) from None
+        finally:
+            self._previews.release()
 
     def render(self, template_id: str, order: Order) -> Rendered:
         """The newest version with the order's data; the same data gives the same bytes.
@@ -160,6 +167,8 @@ class TemplateDesk:
             ) from None
         except RateLimited as error:
             raise Transient(error.message, retry_after_s=error.retry_after_s) from None
+        except ApartStopped as error:
+            raise Transient(error.message) from None
         return Rendered(template=template, version=kept.version, pdf=pdf)
 
     # --- inside
@@ -184,10 +193,7 @@ class TemplateDesk:
             "timestamp": int(order.status_at.timestamp()),
         }
         if not self._turns.acquire(timeout=_PATIENCE_S):
-            raise RateLimited(
-                "Too many documents are being made just now; try again in a moment.",
-                retry_after_s=5,
-            )
+            raise _busy()
         try:
             return apart(
                 "inkwire.orders.typst_apart",
@@ -197,6 +203,12 @@ class TemplateDesk:
             )
         finally:
             self._turns.release()
+
+
+def _busy() -> RateLimited:
+    return RateLimited(
+        "Too many documents are being made just now; try again in a moment.", retry_after_s=5
+    )
 
 
 def named(setting: object) -> list[str]:

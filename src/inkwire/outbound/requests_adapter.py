@@ -23,7 +23,7 @@ from urllib3.util.connection import create_connection
 
 from inkwire.errors import AddressRefused, Permanent
 from inkwire.outbound.guard import Guard
-from inkwire.outbound.hosts import plain, read_literal
+from inkwire.outbound.hosts import read_literal
 from inkwire.outbound.networks import Address
 from inkwire.outbound.tls import client_context
 
@@ -71,7 +71,8 @@ class Places:
         return found
 
     def _is_vendors(self, host: str) -> bool:
-        name = plain(host)
+        # As it is sent to the resolver: folding may refuse a host, never make it the vendor's.
+        name = host.lower().rstrip(".")
         return any(name == domain or name.endswith(f".{domain}") for domain in self._domains)
 
     def _check_foreign(self, host: str, found: tuple[Address, ...]) -> None:

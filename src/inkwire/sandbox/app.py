@@ -10,6 +10,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -35,6 +36,8 @@ _log = structlog.get_logger()
 FILE = "sandbox.db"
 #: Seconds between two looks at what is due.
 _TICK_S = 0.03
+#: Names of this machine; whoever listens elsewhere has chosen to be reached by any.
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SAFE = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -64,7 +67,7 @@ def build(
 
     `base`: the clock that is shifted. Raises OSError, sqlite3.Error if the folder is of no use.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = FileState(folder / FILE)
     clock, poster, frame = MovableClock(state, base=base), Poster(), Frame()
     faults, journal, inbox = FaultRules(state), Journal(state, clock), Inbox(state, clock)
@@ -102,7 +105,7 @@ def build(
     )
     app = Calls(app, routes=routes, faults=faults, journal=journal, clock=clock)
     ready = {name: one.ready() for name, one in mounted.items()}
-    return Sandbox(app=_Outer(app, clock), ready=ready)
+    return Sandbox(app=_Outer(app, clock, url), ready=ready)
 
 
 async def serve(sandbox: Sandbox, listening: socket.socket, *, ready: Callable[[], None]) -> None:
@@ -160,9 +163,10 @@ def _refused(_: Request, error: Exception) -> Response:
 class _Outer:
     """Headers of every answer, `Date` by the sandbox's clock; no changes asked by other sites."""
 
-    def __init__(self, app: ASGIApp, clock: MovableClock) -> None:
+    def __init__(self, app: ASGIApp, clock: MovableClock, url: str) -> None:
         self._app = app
         self._clock = clock
+        self._here = urlsplit(url).hostname
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def dated(message: Message) -> None:
@@ -173,11 +177,23 @@ class _Outer:
                     headers.setdefault(name, value)
             await send(message)
 
-        if scope["type"] == "http" and _foreign(scope):
+        if scope["type"] == "http" and (_foreign(scope) or self._misnamed(scope)):
             answer = PlainTextResponse("Not from another site.", 403)
             await answer(scope, receive, dated)
             return
         await self._app(scope, receive, dated)
+
+    def _misnamed(self, scope: Scope) -> bool:
+        """Whether this machine's own address goes by a strange name: a page's that was rebound."""
+        return self._here in _LOOPBACK and _named(scope) not in _LOOPBACK
+
+
+def _named(scope: Scope) -> str | None:
+    """The host that the request asks for; None if it names none."""
+    try:
+        return urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname
+    except ValueError:
+        return None
 
 
 def _foreign(scope: Scope) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,9 @@ class FileState:
     """`Documents` in a SQLite file. For one thread: the event loop's."""
 
     def __init__(self, path: Path) -> None:
-        """Opens `path`, or makes it. Raises sqlite3.Error if it is no such file."""
+        """Opens `path`, or makes it for nobody else. Raises OSError, sqlite3.Error."""
+        # It holds keys and tokens: good for nothing else, but somebody may reuse them.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # A killed process loses nothing that the operating system has: no need to wait for disks.
         self._db.execute("PRAGMA journal_mode=WAL")

@@ -231,6 +231,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def disown(self, key: str, *, remote_id: str, at: datetime) -> LedgerEntry | None:
+        """DONE with that id → DOUBT: a person named it, and it is not theirs; else None."""
+        ...
+
     def unsent(self, key: str, *, fence: int, at: datetime) -> LedgerEntry | None:
         """SENDING with that fence → INTENDED: the other side refused, so nothing was made."""
         ...
@@ -277,6 +281,10 @@ class RunLog(Protocol):
 
     def add_call(self, call: Call) -> None:
         """Keeps a call."""
+        ...
+
+    def calls_of(self, work_id: str) -> list[Call]:
+        """All calls of all runs of a row, oldest first, at most 1,000."""
         ...
 
     def calls(

@@ -70,6 +70,13 @@ class SqlLedger:
         moved = self._move(key, (_ledger.c.state != LedgerState.DONE.value,), values)
         return moved or self._there(key)
 
+    def disown(self, key: str, *, remote_id: str, at: datetime) -> LedgerEntry | None:
+        """DONE with that id → DOUBT: a person named it, and it is another's."""
+        values = {"state": LedgerState.DOUBT.value, "remote_id": None, "updated_at": at}
+        require_keepable(remote_id)
+        here = (_ledger.c.state == LedgerState.DONE.value, _ledger.c.remote_id == remote_id)
+        return self._move(key, here, values)
+
     def unsent(self, key: str, *, fence: int, at: datetime) -> LedgerEntry | None:
         """SENDING with that fence → INTENDED: the other side refused, so nothing was made."""
         values = {"state": LedgerState.INTENDED.value, "sent_at": None, "updated_at": at}

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from inkwire.errors import Conflict, NotFound, StoreError
-from inkwire.model.document import EvidenceItem
+from inkwire.model.document import EvidenceItem, SignState
 from inkwire.model.evidence import chained
 from inkwire.model.order import Order
 from inkwire.store import order_rows, rows
@@ -33,6 +33,7 @@ _statuses = tables.order_statuses
 _links = tables.evidence_links
 _documents = tables.documents
 _requests = tables.sign_requests
+_OPEN = SignState.OPEN.value
 #: What a sign request keeps for good.
 _FIXED = ("id", "integration_id", "order_id", "created_at")
 
@@ -213,16 +214,19 @@ def _add_documents(conn: sa.Connection, order_id: str, new: Sequence[NewDocument
 
 
 def _put_sign_request(conn: sa.Connection, row: dict[str, Any]) -> None:
-    """Adds or replaces; who it belongs to stays."""
-    owner = conn.scalar(sa.select(_requests.c.order_id).where(_requests.c.id == row["id"]))
-    if owner is None:
+    """Adds or replaces; who it belongs to stays, and what has ended is not opened again."""
+    kept = conn.execute(
+        sa.select(_requests.c.order_id, _requests.c.state).where(_requests.c.id == row["id"])
+    ).one_or_none()
+    if kept is None:
         conn.execute(_requests.insert().values(row))
-    elif owner != row["order_id"]:
+    elif kept.order_id != row["order_id"]:
         raise Conflict(
-            f"Sign request {row['id']} belongs to order {owner}; look there for its outcome.",
+            f"Sign request {row['id']} belongs to order {kept.order_id}; look there for its "
+            "outcome.",
             code="sign_request_taken",
         )
-    else:
+    elif kept.state == _OPEN or row["state"] != _OPEN:
         changed = {name: value for name, value in row.items() if name not in _FIXED}
         conn.execute(_requests.update().where(_requests.c.id == row["id"]).values(changed))
 

@@ -92,6 +92,10 @@ class Orders(Protocol):
         """The order of that number that is not deleted."""
         ...
 
+    def numbers(self, order_ids: Collection[str]) -> Mapping[str, str]:
+        """The numbers of those orders (≤ MAX_PAGE) that are there, deleted ones too."""
+        ...
+
     def add(self, order: Order, change: OrderChange) -> None:
         """Keeps a new order with its change. Raises Conflict if the number is taken."""
         ...

@@ -1,6 +1,6 @@
 """Orders, their statuses and timelines; how they change is in `order_changes`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -80,6 +80,15 @@ class SqlOrders:
     def by_number(self, number: str) -> Order | None:
         """The order of that number that is not deleted. Raises CipherError."""
         return self._one(sa.and_(_orders.c.number == clean(number), tables.NOT_DELETED))
+
+    def numbers(self, order_ids: Collection[str]) -> Mapping[str, str]:
+        """The numbers of those orders (≤ MAX_PAGE) that are there, deleted ones too."""
+        if not order_ids:
+            return {}
+        among = _orders.c.id.in_([clean(one) for one in order_ids])
+        with self._database.reading() as conn:
+            found = conn.execute(sa.select(_orders.c.id, _orders.c.number).where(among))
+            return {row.id: row.number for row in found}
 
     def add(self, order: Order, change: OrderChange) -> None:
         """Keeps a new order with its change.

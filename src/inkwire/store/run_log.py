@@ -11,7 +11,7 @@ from inkwire.store.contract import MAX_PAGE, STEP
 from inkwire.store.database import Database, one_of
 from inkwire.store.keepable import require_keepable
 
-MAX_STEPS = 1000
+MAX_STEPS = MAX_CALLS = 1000
 _GOES_ON = (WorkState.NEW.value, WorkState.RUNNING.value, WorkState.PARKED.value)
 
 _work = tables.work
@@ -65,14 +65,29 @@ class SqlRunLog:
             found = conn.execute(wanted.limit(max(0, min(limit, MAX_PAGE))))
             return [call(row) for row in found]
 
+    def calls_of(self, work_id: str) -> list[Call]:
+        """All calls of all runs of a row, oldest first, at most 1,000: later ones move none."""
+        require_keepable(work_id)
+        wanted = (sa.select(_calls).where(_calls.c.work_id == work_id).order_by(_calls.c.id)).limit(
+            MAX_CALLS
+        )
+        with self._database.reading() as conn:
+            return [call(row) for row in conn.execute(wanted)]
+
     def forget(self, *, before: datetime, limit: int) -> int:
-        """Deletes up to `limit` old steps and calls, but none of work that goes on."""
+        """Deletes up to `limit` old steps and calls, but none of work that goes on or ended since.
+
+        So the record of a work row goes as a whole: evidence holds the hash of all of it.
+        """
         done = self._forget(_steps, before, limit)
         return done + self._forget(_calls, before, limit - done)
 
     def _forget(self, table: sa.Table, before: datetime, limit: int) -> int:
         """Looks first, so that other writers wait for the deleting only."""
-        goes_on = sa.exists().where(_work.c.id == table.c.work_id, _work.c.state.in_(_GOES_ON))
+        goes_on = sa.exists().where(
+            _work.c.id == table.c.work_id,
+            sa.or_(_work.c.state.in_(_GOES_ON), _work.c.finished_at >= before),
+        )
         old = (
             sa.select(table.c.id)
             .where(table.c.started_at < before, ~goes_on)

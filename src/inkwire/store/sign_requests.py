@@ -36,21 +36,10 @@ class SqlSignRequests:
         if not order_ids:
             return {}
         among = _requests.c.order_id.in_([clean(one) for one in order_ids])
-        newest = (
-            sa.select(_requests.c.order_id, sa.func.max(_requests.c.created_at).label("at"))
-            .where(among)
-            .group_by(_requests.c.order_id)
-            .subquery()
-        )
-        found = self._all(
-            sa.select(_requests).join(
-                newest,
-                sa.and_(
-                    _requests.c.order_id == newest.c.order_id, _requests.c.created_at == newest.c.at
-                ),
-            )
-        )
-        return {one.order_id: one for one in sorted(found, key=lambda one: one.id)}
+        found = self._all(sa.select(_requests).where(among))  # an order has a few at most
+        return {
+            one.order_id: one for one in sorted(found, key=lambda one: (one.created_at, one.id))
+        }
 
     def known(self, ids: Collection[str]) -> frozenset[str]:
         """Those of `ids` (≤ 1,000) that are kept here."""
@@ -90,11 +79,16 @@ class SqlSignRequests:
     ) -> None:
         """Notes that it was read, and when it is read again; `checks` + 1.
 
-        Moves the counters only if the vendor's status is news. One that is gone stays gone.
+        Moves the counters only if the vendor's status is news. One that is gone stays gone, and
+        one that is read no more stays so: its outcome came home while it was read.
         """
         here, status = _requests.c.id == clean(sign_request_id), clean(vendor_status)
         with self._database.writing() as conn:
-            before = conn.scalar(sa.select(_requests.c.vendor_status).where(here).with_for_update())
+            before = conn.execute(
+                sa.select(_requests.c.vendor_status, _requests.c.next_check_at)
+                .where(here)
+                .with_for_update()
+            ).one_or_none()
             if before is None:
                 return
             conn.execute(
@@ -102,12 +96,12 @@ class SqlSignRequests:
                 .where(here)
                 .values(
                     vendor_status=status,
-                    next_check_at=next_at,
+                    next_check_at=None if before.next_check_at is None else next_at,
                     checks=_requests.c.checks + 1,
                     updated_at=at,
                 )
             )
-            if before != status:
+            if before.vendor_status != status:
                 self._database.bump(conn, ORDER)
 
     def _all(self, wanted: sa.Select[tuple[object, ...]]) -> list[SignRequest]:

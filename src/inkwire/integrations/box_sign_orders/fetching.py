@@ -20,7 +20,7 @@ def fetch(run: Run, read: dict[str, Any], file: dict[str, Any]) -> str:
     there = services.store.documents.by_origin(order_id, origin)
     if there is not None:
         return there.id
-    content = client(run).download(file["id"], version_id=file["version_id"])
+    content = client(run).download(file["id"], version_id=file["version_id"] or None)
     sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
     if file["sha1"] and sha1 != file["sha1"]:
         raise Transient(f"{file['name']} came with other content than Box says; fetched again.")

@@ -18,7 +18,7 @@ from inkwire.integrations.box_sign_orders.folder import client
 from inkwire.integrations.box_sign_orders.sending import row
 from inkwire.integrations.box_sign_orders.settings import chosen
 from inkwire.integrations.box_sign_orders.states import state_of, words_for
-from inkwire.integrations.box_sign_orders.telling import apply_anew
+from inkwire.integrations.box_sign_orders.telling import apply_anew, tell
 from inkwire.model.document import DocumentKind, EvidenceItem, SignRequest, SignState
 from inkwire.model.event import Origin
 from inkwire.model.order import LineKind
@@ -28,6 +28,8 @@ from inkwire.store.sending import NewMessage
 
 #: Seconds until a request that Box is still finishing is looked at again, by run number.
 _AGAIN_S = (3, 5, 10, 30, 60, 300, 900)
+#: Runs after which a person hears that Box does not finish: more than an hour.
+_LATE = 12
 
 
 async def bring_home(run: Run) -> Outcome:
@@ -36,6 +38,8 @@ async def bring_home(run: Run) -> Outcome:
     if read["stop"]:
         return Outcome.done(read["stop"])
     if read["state"] == SignState.OPEN:
+        if read["known"] and run.work.run_number > len(_AGAIN_S):
+            return Outcome.done("Box does not confirm an outcome; the request is read on schedule.")
         return _later(run, f"Box says that the request is {read['vendor_status']}.")
     await run.step(
         "status",
@@ -46,6 +50,8 @@ async def bring_home(run: Run) -> Outcome:
     if read["state"] != SignState.SIGNED:
         return Outcome.done(read["note"])
     if not read["ready"]:
+        if run.work.run_number >= _LATE:
+            await run.step("tell", lambda: _tell_late(run, read))
         return _later(run, "Signed; Box is still finishing the documents.")
     for file in read["files"]:
         await run.step(
@@ -73,15 +79,28 @@ def _read(run: Run) -> dict[str, Any]:
     if sign is None:
         if known is None:
             return _stop("Box knows no such sign request, and neither do we.")
+        if known.state is not SignState.OPEN:
+            return _stop(f"Box no longer shows it; it stays {known.state}.")
+        if run.work.origin is not Origin.RECONCILED:
+            # It may only be hidden from us for a while; reconciliation judges that.
+            return {**_about(known, None), "state": SignState.OPEN.value}
         return _about(known, None)
-    if known is None:
-        known = _joined(run, sign)
-    if known is None:
+    joined = known or _joined(run, sign)
+    if joined is None:
         return _stop(
             f"Its external id {sign.external_id!r} names no order of this integration; recorded, "
-            "linked to nothing (R11)."
+            "linked to nothing."
         )
-    return _about(known, sign)
+    return {**_about(joined, sign), "known": known is not None}
+
+
+def _tell_late(run: Run, read: dict[str, Any]) -> None:
+    text = (
+        "Everybody signed, but Box has not finished the documents for more than an hour. Inkwire "
+        "goes on asking; look into Box Sign."
+    )
+    once = f"late/{run.work.subject['sign_request_id']}"
+    tell(run, read["order_id"], LineKind.ATTENTION, text, once=once)
 
 
 def _joined(run: Run, sign: BoxSign) -> SignRequest | None:
@@ -106,6 +125,7 @@ def _about(known: SignRequest, sign: BoxSign | None) -> dict[str, Any]:
     reason = sign.reason if sign is not None else "Box no longer knows it"
     return {
         "stop": "",
+        "known": True,
         "order_id": known.order_id,
         "state": state.value,
         "vendor_status": sign.status if sign is not None else "gone",

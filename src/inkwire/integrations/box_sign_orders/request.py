@@ -1,6 +1,5 @@
 """The request run: an order that came into the trigger status is sent for signature (R1–R12)."""
 
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -93,8 +92,11 @@ def _look(run: Run) -> dict[str, Any]:
         note = f"Sign request {other.id} is out for this order already; nothing was sent."
         tell(run, order.id, LineKind.ACTED, note, once="open")
         return _stop(note)
+    if note := sending.out_elsewhere(run):
+        tell(run, order.id, LineKind.ATTENTION, note, once=f"elsewhere/{order.version}")
+        return _stop(note)
     if not given.templates:
-        note = "No template is chosen, so nothing was sent for signature (R4)."
+        note = "No template is chosen, so nothing was sent for signature."
         tell(run, order.id, LineKind.ACTED, note, once="no_templates")
         return _stop(note)
     if len(given.templates) > MAX_FILES:
@@ -118,7 +120,7 @@ def _prepare(run: Run, template_id: str) -> dict[str, str]:
         name=name,
         media_type="application/pdf",
         content=rendered.pdf,
-        origin=f"{run.integration.label}/{run.work.key}/{template_id}/{order.version}",
+        origin=f"{run.integration.label}/{run.work.key}/{template_id}.{rendered.version}/{order.version}",
     )
     document = new.document
     text = f"{name} was made from template “{rendered.template.name}” v{rendered.version}."
@@ -167,6 +169,7 @@ def _keep(run: Run, sign_request_id: str) -> str:
     """The request's id in the order field, with line and evidence, once."""
     services = run.services
     sign = client(run).sign_request(sign_request_id)
+    sending.require_ours(run, sign_request_id, sign)
     if sign is None:
         raise Transient(f"Box does not show sign request {sign_request_id} yet.")
     order = services.store.orders.get(_order_id(run))
@@ -190,24 +193,13 @@ def _kept(run: Run, row: SignRequest, note: str) -> OrderChange:
     return OrderChange(
         order_id=order.id,
         once=f"sent/{row.id}",
-        order=_with_field(order, chosen(run.integration).order_field, row.id, now),
+        order=sending.with_field(order, chosen(run.integration).order_field, row.id, now),
         lines=(services.orders.line(order.id, kind, text, refs=refs),),
         evidence=(
             EvidenceItem(kind="sign_request", text=note, at=now, facts=facts),
             run_item(services.store, run.work.id, at=now),
         ),
         sign_request=row if known is None or known.state is SignState.OPEN else None,
-    )
-
-
-def _with_field(order: Order, field: str, value: str, now: datetime) -> Order | None:
-    if order.fields.get(field) == value or not field:
-        return None
-    return replace(
-        order,
-        fields={**order.fields, field: value},
-        version=order.version + 1,
-        updated_at=now,
     )
 
 

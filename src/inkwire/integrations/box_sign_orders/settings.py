@@ -225,7 +225,7 @@ def _statuses(given: Chosen, services: Services) -> list[Problem]:
 def _texts(given: Chosen) -> list[Problem]:
     found = []
     if not given.order_field:
-        text = "Name the field of the order that takes the sign request's id (R13)."
+        text = "Name the field of the order that takes the sign request's id."
         found.append(Problem(field="order_field", text=text))
     elif not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given.order_field):
         text = "A field's name has letters, digits, _ and -, at most 64."
@@ -253,7 +253,7 @@ def folder_problem(name: str) -> str | None:
 
 def _templates(given: Chosen, services: Services) -> list[Problem]:
     if not given.templates:
-        text = "No template is chosen: orders reach the trigger status and nothing is sent (R4)."
+        text = "No template is chosen: orders reach the trigger status and nothing is sent."
         return [Problem(field="templates", text=text, blocks=False)]
     known = {template.id for template in services.store.templates.all()}
     found = [

@@ -7,6 +7,9 @@ from inkwire.errors import Conflict, Transient
 from inkwire.model.order import LineKind
 from inkwire.store.ordering import OrderChange
 
+#: Conflicts of which the order, read again, says more.
+_PASSING = ("order_changed", "status_gone")
+
 
 def tell(run: Run, order_id: str, kind: LineKind, text: str, *, once: str) -> None:
     """One line; the same `once` of the same work is written once. A dry run writes none."""
@@ -30,10 +33,14 @@ def tell(run: Run, order_id: str, kind: LineKind, text: str, *, once: str) -> No
 
 
 def apply_anew(run: Run, make: Callable[[], OrderChange]) -> bool:
-    """Applies what `make` makes of the order as it is now; made anew if somebody edited it."""
+    """Applies what `make` makes of the order as it is now; made anew if somebody edited it.
+
+    Raises Conflict for what no other reading mends, such as another order's sign request.
+    """
     for _ in range(5):
         try:
             return run.services.orders.apply(make())
-        except Conflict:
-            continue
+        except Conflict as error:
+            if error.code not in _PASSING:
+                raise
     raise Transient("The order is being edited all the time; Inkwire tries again in a while.")

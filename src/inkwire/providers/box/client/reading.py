@@ -17,6 +17,9 @@ from inkwire.providers.box.objects import (
 )
 from inkwire.providers.signing import parse_rfc3339
 
+#: Characters of one text; and of a reason, which a signer writes.
+MAX_TEXT, MAX_REASON = 8_000, 500
+
 
 def table_of(value: Any) -> Mapping[str, Any]:
     """The object at hand, or an empty one."""
@@ -29,11 +32,16 @@ def rows_of(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def text(table: Mapping[str, Any], key: str) -> str:
-    """A text or number as text; "" if there is none."""
+    """A text or number as text; "" if there is none.
+
+    JSON may spell half a character (a lone surrogate), which nothing can keep: it becomes `?`.
+    """
     value = table.get(key)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return value.encode("utf-8", "replace").decode("utf-8")[:MAX_TEXT]
 
 
 def _id(table: Mapping[str, Any]) -> str:
@@ -149,5 +157,5 @@ def _reason(table: Mapping[str, Any], signers: list[Mapping[str, Any]]) -> str:
     for row in signers:
         decision = table_of(row.get("signer_decision"))
         if text(decision, "type") == "declined" and (why := text(decision, "additional_info")):
-            return why
+            return why[:MAX_REASON]
     return text(table, "error_code")

@@ -105,8 +105,11 @@ class Wire(NetworkClient):
         for _ in range(_HOPS):
             if answer.status not in (301, 302, 303, 307, 308):
                 break
-            url = urljoin(url, answer.headers.get("location", ""))
-            parts = urlsplit(url)
+            try:
+                url = urljoin(url, answer.headers.get("location", ""))
+                parts = urlsplit(url)
+            except ValueError:
+                raise Transient("Box points to no address for a file; it is tried again.") from None
             if parts.scheme != "https" and urlsplit(request.url).scheme == "https":
                 raise Transient("Box points to an unencrypted address for a file; nothing is read.")
             hop = _Request(

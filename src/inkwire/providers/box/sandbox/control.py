@@ -1,5 +1,6 @@
 """What only the sandbox's Box can do: applications, signing without a browser, a look inside."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ _CHANGEABLE = {
     "primary_key": str,
     "secondary_key": str,
 }
+_EXPORTED = ("client_id", "client_secret", "enterprise_id", "primary_key", "secondary_key")
 _LISTS = {"scopes": set(SCOPES), "rights": {AS_USER, USER_TOKENS}}
 
 
@@ -42,6 +44,7 @@ class Control:
 
         return [
             Route("/box", self._page, name="page:box"),
+            Route("/box/env", self._env),
             Route("/box/{id}/config.json", self._console_file, name="page:box-config"),
             Route("/_sandbox/apps", self._apps),
             post("/_sandbox/apps", self._register),
@@ -74,6 +77,13 @@ class Control:
         name = f"{app['enterprise_id']}_{app['public_key_id']}_config.json"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return JSONResponse(console_file(app), headers=headers)
+
+    async def _env(self, request: Request) -> Response:
+        """The oldest application's keys as a shell's variables, so that they need no typing."""
+        app = self._parts.apps.all()[0]
+        given = {name.upper(): app[name] for name in _EXPORTED} | {"URL": self._parts.stage.url}
+        lines = (f"export BOX_{name}={shlex.quote(value)}\n" for name, value in given.items())
+        return PlainTextResponse("".join(lines))
 
     async def _apps(self, request: Request) -> Response:
         return JSONResponse([described(self._parts, app) for app in self._parts.apps.all()])
