@@ -98,7 +98,7 @@ async def engine(folder, count):
     store.integrations.add(integration, audit=audit)
     services = Services(
         store=store, orders=None, templates=None, documents=None, connections=None,
-        clock=clock, ids=ids, base_url="",
+        clock=clock, ids=ids, base_url="", knock=lambda _: "",
     )  # fmt: skip
     working = asyncio.create_task(
         Engine(

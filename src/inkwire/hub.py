@@ -34,6 +34,7 @@ from inkwire.integrations.registry import kinds as installed_kinds
 from inkwire.orders.desk import OrderDesk
 from inkwire.orders.templates import TemplateDesk
 from inkwire.outbound.guard import Guard
+from inkwire.outbound.knock import knocker
 from inkwire.outbound.networks import networks
 from inkwire.outbound.resolving import Resolver, system_resolver
 from inkwire.parts import Parts
@@ -167,14 +168,11 @@ def hub_of(
     orders = OrderDesk(store=store, catalogue=catalogue, clock=clock, ids=ids, plans=plans)
     templates = TemplateDesk(store=store, clock=clock, ids=ids)
     documents = open_documents(settings, store, clock=clock, ids=ids)
+    sessions = guarded_sessions(
+        guard, proxy=settings.outbound_proxy, ca_file=settings.outbound_ca_file
+    )
     connections = ConnectionDesk(
-        store=store,
-        registry=providers,
-        clock=clock,
-        ids=ids,
-        sessions=guarded_sessions(
-            guard, proxy=settings.outbound_proxy, ca_file=settings.outbound_ca_file
-        ),
+        store=store, registry=providers, clock=clock, ids=ids, sessions=sessions
     )
 
     services = Services(
@@ -186,6 +184,7 @@ def hub_of(
         clock=clock,
         ids=ids,
         base_url=settings.base_url,
+        knock=knocker(sessions),
     )
     return Hub(
         settings=settings,

@@ -32,6 +32,7 @@ class Nursery:
         for line in self._process.stdout or ():
             said = json.loads(line)
             if said["state"] == "ready":
+                self._ended.pop(said["pid"], None)  # ids of processes come again
                 self._begun.put(said["pid"])
             elif said["state"] == "ended":
                 self._ended[said["child"]] = said["code"]

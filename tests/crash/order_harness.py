@@ -231,6 +231,8 @@ class Cell:
             return [call["status"] for call in calls if call["fault"] == "late_commit"]
 
         until(seen, "the late commit")
+        # Before its clock goes back: else the conversion would wait for that long.
+        until(lambda: "converting" not in [one["status"] for one in self.requests()], "the mails")
         self.sandbox.advance(-LATE_S - 1)
         assert seen() in ([201], [409]), "it was neither done nor there already"
 

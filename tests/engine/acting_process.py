@@ -91,7 +91,7 @@ async def main():
     watching = asyncio.create_task(live.run(store))
     services = Services(
         store=store, orders=None, templates=None, documents=None, connections=None,
-        clock=clock, ids=ids, base_url="",
+        clock=clock, ids=ids, base_url="", knock=lambda _: "",
     )  # fmt: skip
     workflow = {"old": old, "new": new}[RELEASE]
     kinds = {"toy": Toy({"three": workflow})}

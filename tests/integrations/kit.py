@@ -23,6 +23,8 @@ from inkwire.model.access import AuditEntry
 from inkwire.model.connection import Connection
 from inkwire.model.event import Origin
 from inkwire.model.order import Order, Template
+from inkwire.model.receipt import Rejection
+from inkwire.model.verdict import Reason
 from inkwire.model.work import Integration, IntegrationState, Work
 from inkwire.orders.desk import OrderDesk
 from inkwire.orders.templates import Rendered
@@ -165,6 +167,7 @@ def world(folder: Path, settings: Mapping[str, Any] | None = None) -> Iterator[W
             clock=clock,
             ids=ids,
             base_url="https://hub.example.com",
+            knock=lambda url: _knocked(store, clock, ids, url),
         )
         made = World(store, clock, ids, box, services, _integration(clock, settings or {}))
         _connect(made)
@@ -172,6 +175,27 @@ def world(folder: Path, settings: Mapping[str, Any] | None = None) -> Iterator[W
         yield made
     finally:
         store.close()
+
+
+def _knocked(store: Store, clock: ManualClock, ids: SortableIds, url: str) -> str:
+    """What a hub that is reached notes of a request to a source that is not there."""
+    row = Rejection(
+        id=ids.new("rej"),
+        source_id=url.rpartition("/")[2],
+        provider=None,
+        at=clock.now(),
+        status=404,
+        reason=Reason.UNKNOWN_SOURCE,
+        detail="",
+        hint="",
+        remote="",
+        method="POST",
+        path="",
+        body_size=2,
+        headers=(),
+    )
+    store.inbound.reject([row])
+    return ""
 
 
 def _integration(clock: ManualClock, settings: Mapping[str, Any]) -> Integration:

@@ -1,6 +1,7 @@
 """The outcome run, reconciliation, orphans and the webhook on the folder."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -233,6 +234,28 @@ def test_the_webhook_is_made_once_with_exactly_its_triggers(made):
     assert hook.target_id in made.box.folders
 
 
+@pytest.mark.parametrize(
+    ("knock", "said"),
+    [
+        (lambda _: "it does not answer (Timeout)", "cannot deliver"),
+        (lambda _: "", "does not arrive"),
+    ],
+)
+def test_an_address_that_is_not_this_hub_is_explained(made, knock, said):
+    """R34: the webhook is made all the same, and the operator hears what Box would meet."""
+    made.services = replace(made.services, knock=knock)
+    with pytest.raises(Permanent, match=said):
+        made.run(made.upkeep("set_up"))
+    assert len(made.box.hooks) == 1
+
+
+def test_the_public_address_is_tried_once(made):
+    """An address that was reached is not knocked at every hour."""
+    made.run(made.upkeep("set_up"))
+    made.services = replace(made.services, knock=lambda _: "must not be asked")
+    made.run(made.upkeep("set_up"))
+
+
 def test_a_webhook_that_drifted_is_repaired_and_a_lost_one_made_again(made):
     """R81: address and triggers are put right; what somebody added stays."""
     made.run(made.upkeep("set_up"))
@@ -273,8 +296,6 @@ def test_a_deleted_folder_is_made_anew_and_a_renamed_one_kept(made):
     """Folder renamed or deleted at Box: renamed stays ours by its id."""
     _, _ = sent(made)
     (folder_id,) = made.box.folders
-    from dataclasses import replace
-
     made.box.folders[folder_id] = replace(made.box.folders[folder_id], name="Renamed by hand")
     sent(made, "1043")
     assert len(made.box.folders) == 1

@@ -26,6 +26,7 @@ from inkwire.model.order import Order
 from inkwire.model.work import Integration, Work, WorkState
 from inkwire.orders.desk import OrderDesk
 from inkwire.orders.templates import TemplateDesk
+from inkwire.outbound.knock import Knock
 from inkwire.providers.contract import SettingField
 from inkwire.store.acting import Ending
 from inkwire.store.contract import Store
@@ -46,6 +47,7 @@ class Services:
     ids: Ids
     #: The hub's own address, for webhooks at vendors.
     base_url: str
+    knock: Knock
 
 
 class Run(Protocol):

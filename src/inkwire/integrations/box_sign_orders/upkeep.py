@@ -10,6 +10,7 @@ from inkwire.engine.contract import Outcome, Run
 from inkwire.errors import Conflict, NotFound, Permanent, Transient
 from inkwire.integrations.box_sign_orders.external import read_external
 from inkwire.integrations.box_sign_orders.folder import client, ensure_folder, ensure_webhook
+from inkwire.integrations.box_sign_orders.reaching import require_reachable
 from inkwire.integrations.box_sign_orders.sending import fits, row, with_field
 from inkwire.integrations.box_sign_orders.settings import chosen
 from inkwire.integrations.box_sign_orders.states import state_of, trigger_of
@@ -48,6 +49,7 @@ async def set_up(run: Run) -> Outcome:
         plan="Find, repair or make the webhook on the folder",
         pretend={"webhook": "", "address": "", "did": "not touched"},
     )
+    await require_reachable(run)
     return Outcome.done(f"Webhook {did['webhook']} to {did['address']}: {did['did']}.")
 
 
