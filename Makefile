@@ -57,7 +57,7 @@ toy: $(STAMP) ## Drops a toy provider in and runs the contract suite, with no ot
 wheel: $(STAMP) $(ASSETS) ## Builds the wheel and tests it in a clean environment.
 	$(BIN)/python tools/test_wheel.py
 
-crash: $(STAMP) system-tools ## The long crash runs: 100 kills per store, full disks, traces.
+crash: $(STAMP) system-tools ## The long crash runs: 100 kills per store, all orders, full disks, traces.
 	INKWIRE_CRASH_KILLS=100 $(BIN)/pytest tests/crash $(PYTEST)
 
 bench: $(STAMP) ## The benchmarks of docs/explanation/performance.md; takes minutes.

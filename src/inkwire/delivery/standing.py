@@ -35,8 +35,8 @@ class Standing:
             try:
                 return future.result(timeout=self._still_s)
             except TooSlow:
-                if future.done():  # the call's own, which is the same class
-                    raise
+                if future.done():  # by now; or the time-out was the call's own
+                    return future.result()
                 self._skip = SKIPPED
         return await asyncio.wrap_future(future)
 
