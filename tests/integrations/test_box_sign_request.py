@@ -73,6 +73,32 @@ def test_without_templates_nothing_is_sent_and_the_timeline_says_so(made):
     assert any("No template is chosen" in text for text in made.lines(order))
 
 
+def test_the_webhook_is_there_before_the_first_request_is_sent(made):
+    """A customer who signs within seconds is heard of by webhook, not a quarter of an hour later."""
+    create = made.box.create_sign_request
+
+    def watched(draft):
+        assert [hook.target_id for hook in made.box.hooks.values()] == [draft.folder_id]
+        return create(draft)
+
+    made.box.create_sign_request = watched
+    made.run(made.request(made.order()))
+    calls = made.box.calls.count("create_webhook")
+    made.run(made.request(made.order(number="1043")))
+    assert (calls, made.box.calls.count("create_webhook")) == (1, 1)
+
+
+def test_a_folder_with_a_strangers_webhook_delays_no_order(made):
+    """Set-up tells of it; the order is sent, and its outcome found by asking Box."""
+    folder = made.box.create_folder("Inkwire orders")
+    made.box.create_webhook(
+        folder_id=folder.id, address="https://elsewhere.example.com/hook", triggers=("X",)
+    )
+    outcome, _ = made.run(made.request(made.order()))
+    assert outcome.ending.state is WorkState.DONE
+    assert len(made.box.drafts) == 1
+
+
 def test_two_runs_use_one_folder(made):
     """R6: the folder is made once and reused, also when another made it."""
     made.box.create_folder("Inkwire orders")

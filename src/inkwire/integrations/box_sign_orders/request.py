@@ -9,7 +9,7 @@ from inkwire.engine.contract import Outcome, Run
 from inkwire.errors import Permanent, Transient
 from inkwire.integrations.box_sign_orders import sending
 from inkwire.integrations.box_sign_orders.external import external_id
-from inkwire.integrations.box_sign_orders.folder import client, ensure_folder
+from inkwire.integrations.box_sign_orders.folder import client, ensure_folder, ensure_webhook
 from inkwire.integrations.box_sign_orders.names import pdf_name, with_number
 from inkwire.integrations.box_sign_orders.settings import MAX_FILES, chosen
 from inkwire.integrations.box_sign_orders.telling import apply_anew, tell
@@ -34,6 +34,13 @@ async def request_signature(run: Run) -> Outcome:
             plan=f"Find or make the folder “{chosen(run.integration).folder_name}” in Box",
             pretend="0",
         )
+        if not look["watched"]:
+            await run.step(
+                "webhook",
+                lambda: _watched(run, folder),
+                plan="Make the webhook on the folder",
+                pretend="",
+            )
         files = []
         for template in chosen(run.integration).templates:
             made = await run.step(
@@ -80,7 +87,7 @@ def _look(run: Run) -> dict[str, Any]:
     """Whether there is anything to send; `stop` says why not."""
     services, given = run.services, chosen(run.integration)
     if sending.is_sent(run):
-        return {"stop": "", "sent": True, "version": 0}
+        return {"stop": "", "sent": True, "version": 0, "watched": True}
     order = services.orders.read(_order_id(run))
     if order is None:
         return _stop("The order was deleted; nothing was sent.")
@@ -105,7 +112,20 @@ def _look(run: Run) -> dict[str, Any]:
         note = f"Order {order.number} has no customer e-mail: add it to the order, then retry."
         tell(run, order.id, LineKind.ATTENTION, note, once=f"no_email/{order.version}")
         raise Permanent(note)
-    return {"stop": "", "sent": False, "version": order.version}
+    remote = services.store.integrations.get(run.integration.id).remote
+    watched = bool(remote.get("webhook_id"))
+    return {"stop": "", "sent": False, "version": order.version, "watched": watched}
+
+
+def _watched(run: Run, folder: str) -> str:
+    """The webhook before the first request, else a quick customer's outcome comes late.
+
+    If that does not work, set-up says why, and the outcome is found by asking Box.
+    """
+    try:
+        return ensure_webhook(run, folder)["did"]
+    except Permanent as error:
+        return error.message
 
 
 def _prepare(run: Run, template_id: str) -> dict[str, str]:
@@ -219,4 +239,4 @@ def _now(run: Run) -> datetime:
 
 
 def _stop(note: str) -> dict[str, Any]:
-    return {"stop": note, "sent": False, "version": 0}
+    return {"stop": note, "sent": False, "version": 0, "watched": True}
