@@ -32,7 +32,7 @@ def test_the_log_of_messages_is_filtered(sending):
 def test_a_message_shows_its_payload_and_deliveries(sending):
     """Indented; one line for each webhook that got it."""
     page = sending.admin.get(f"/messages/{sending.ids['message']}")
-    assert '"order_id": "831488"' in page.words
+    assert '"number": "831488"' in page.words
     assert page.text.count("data-row") >= 3
 
 
