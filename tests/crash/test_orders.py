@@ -454,7 +454,9 @@ def test_lost_repeated_overtaken_and_late_webhooks_end_alike(stand, tmp_path):
                 box.call("POST", "/clock", {"skew_s": 0})
         found = {name: wrong(cell, orders=5) for name, cell in orders.items()}
         assert not any(found.values()), found
-        assert {status for one in box.deliveries() for status in one["statuses"]} == {200}
+        # A connection that the hub had just closed gives no status; Box comes again then.
+        heard = {status for one in box.deliveries() for status in one["statuses"]}
+        assert heard - {None} == {200}
 
 
 def has_row(hub, sign_request_id):

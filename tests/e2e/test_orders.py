@@ -57,7 +57,8 @@ async def test_a_person_has_an_order_signed_and_finds_all_of_it(tmp_path):
             await customer.get_by_role("link", name="Open").click()
             await customer.get_by_label("Your name, as your signature").fill("Jane Doe")
             await customer.get_by_role("button", name="Sign", exact=True).click()
-            await expect(customer.get_by_text("You have signed this")).to_be_visible()
+            thanks = customer.get_by_text("You have signed this")
+            await expect(thanks).to_be_visible(timeout=SEEN_MS)
 
             # Within seconds the order is signed, with its documents.
             home = page.get_by_text(re.compile("signing log .* was stored"))
