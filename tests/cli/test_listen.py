@@ -91,7 +91,7 @@ def test_messages_come_signed_and_survive_a_restart(serving, tmp_path, sink):
     serving(folder, INKWIRE_PORT=port)
     eventually(lambda: len(sink.ids) == 2, what="the message of the time between")
     last = publish()
-    out, err = listening.communicate(timeout=30)
+    out, err = listening.communicate(timeout=90)
     assert sink.ids == [first, away, last]
     assert not {before, other} & set(sink.ids)
     for headers, body in sink.got:
@@ -126,6 +126,6 @@ def test_it_can_begin_earlier_and_ends_on_ctrl_c(served, sink):
     line = json.loads(listening.stdout.readline())
     assert (line["message"], line["topic"], line["status"]) == (early, TOPIC, 200)
     listening.send_signal(signal.SIGINT)
-    _, err = listening.communicate(timeout=20)
+    _, err = listening.communicate(timeout=60)
     assert listening.returncode == 130
     assert "Traceback" not in err
