@@ -9,7 +9,6 @@ came twice or not at all; exits with 1 if it did.
 
 import argparse
 import asyncio
-import json
 import os
 import socket
 import sys
@@ -23,14 +22,10 @@ import aiohttp
 
 from bench.house import started
 from inkwire.access.gate import CLI
-from inkwire.cli.demo.vendor import vendor
+from inkwire.cli.demo.vendor import connect, integrate, vendor
 from inkwire.config import load_settings
 from inkwire.hub import open_hub
-from inkwire.integrations.desk import IntegrationDraft
 from inkwire.model.document import DocumentKind, SignState
-from inkwire.model.work import IntegrationState
-from inkwire.orders.templates import DEFAULT_NAME, default_source
-from inkwire.sources.desk import SourceDraft
 from inkwire.store.open import migrate
 
 #: Orders that are in hand at the sandbox at a time.
@@ -43,36 +38,6 @@ def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
-
-
-def connect(hub, box):
-    """A connection to the sandbox, a source, a template and an active integration."""
-    hub.connections.add(
-        CLI,
-        connection_id="box",
-        provider="box",
-        name="Box",
-        method="jwt",
-        settings={
-            "api_url": box["base_url"],
-            "upload_url": box["upload_url"],
-            "token_url": f"{box['base_url']}/oauth2/token",
-        },
-        secrets={"config_file": json.dumps(box["console_file"])},
-    )
-    hub.connections.check("box")
-    secrets = {"primary": box["primary_key"], "secondary": box["secondary_key"]}
-    hub.desk.create(CLI, SourceDraft(id="box", provider="box", name="Box", secrets=secrets))
-    template = hub.templates.add(CLI, name=DEFAULT_NAME, source=default_source())
-    draft = IntegrationDraft(
-        kind="box_sign_orders",
-        name="Orders",
-        settings={"templates": template.id, "order_field": "sign_request_id"},
-        connection_id="box",
-        source_ids=("box",),
-    )
-    made = hub.integrations.add(CLI, draft).integration
-    hub.integrations.move(CLI, made.id, IntegrationState.ACTIVE)
 
 
 def sent_off(hub, count):
@@ -144,7 +109,8 @@ def main():
             vendor(Path(folder)) as box,
         ):
             store = hub.store
-            connect(hub, box.box)
+            connect(hub, box.box, name="box")
+            integrate(hub, name="box")
             ids = sent_off(hub, count)
             sending = until(count, lambda: _in_state(store, ids), "sent for signature")
             asyncio.run(signed(hub, box, ids))

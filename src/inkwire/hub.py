@@ -223,7 +223,7 @@ def hub_of(
         integrations=IntegrationDesk(
             store=store,
             kinds=kinds,
-            services=lambda: services,
+            services=services,
             clock=clock,
             ids=ids,
         ),

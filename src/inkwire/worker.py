@@ -4,9 +4,7 @@ Apart from `inkwire.hub`, because a web process needs neither the sender nor its
 """
 
 import asyncio
-from collections.abc import Coroutine
 from random import Random
-from typing import Any
 
 from inkwire.delivery.jobs import JobRunner
 from inkwire.delivery.sender import Sender
@@ -14,6 +12,7 @@ from inkwire.documents.verdict import Judge, read_trust
 from inkwire.engine.dispatch import Dispatcher
 from inkwire.engine.engine import Engine
 from inkwire.engine.settings import engine_settings
+from inkwire.engine.waits import together
 from inkwire.hub import Hub, open_guard
 from inkwire.outbound.http import Outbound
 from inkwire.store.live import LiveCounters
@@ -65,7 +64,7 @@ async def run_worker(hub: Hub, stop: asyncio.Event) -> None:
                 live=live,
                 trust=read_trust(settings.trust_file),
             )
-            await _together(
+            await together(
                 stop,
                 dispatcher.run(stop),
                 sender.run(stop, grace_s=settings.shutdown_grace_s),
@@ -78,13 +77,3 @@ async def run_worker(hub: Hub, stop: asyncio.Event) -> None:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         guard.close()
-
-
-async def _together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
-    """Runs all; if one raises, the others are told to stop and finish what they hold."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    stop.set()
-    await asyncio.wait(tasks)
-    for task in tasks:
-        task.result()

@@ -69,7 +69,7 @@ class FakeStore:
         batch = self.waiting[:limit]
         self.done += work(batch)
         del self.waiting[: len(batch)]
-        if self.loop and not self.waiting:
+        if self.loop and batch and not self.waiting:  # looking at nothing is no news
             self.loop.call_soon_threadsafe(self.empty.set)
         return len(batch)
 

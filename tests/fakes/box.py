@@ -155,10 +155,6 @@ class FakeBox:
         self.calls.append("sign_requests")
         yield from list(self.signs.values())
 
-    def cancel_sign_request(self, sign_request_id: str) -> BoxSign:
-        self.ends(sign_request_id, "cancelled")
-        return self.signs[sign_request_id]
-
     def webhooks(self):
         self.calls.append("webhooks")
         for hook in list(self.hooks.values()):

@@ -82,6 +82,12 @@ class World:
         made = self.store.works.page(_query(f"order:{order.id}"))
         return made[0]
 
+    def sent(self, number: str = "1042") -> tuple[Order, str]:
+        """An order that is out for signature, and its request's id."""
+        order = self.order(number=number)
+        self.run(self.request(order))
+        return order, self.store.orders.get(order.id).fields["sign_request_id"]
+
     def run(self, work: Work, *, dry: bool = False) -> tuple[Outcome, StraightRun]:
         """One run of a work row, straight on; raises what the workflow raises."""
         integration = self.store.integrations.get(self.integration.id)

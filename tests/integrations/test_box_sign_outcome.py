@@ -24,13 +24,6 @@ def made(tmp_path):
         yield one
 
 
-def sent(made: World, number: str = "1042"):
-    """An order that is out for signature, and its request's id."""
-    order = made.order(number=number)
-    made.run(made.request(order))
-    return order, made.store.orders.get(order.id).fields["sign_request_id"]
-
-
 def run_apart(made: World, sign_id: str):
     """An outcome run on another thread, while a run of this one waits for it."""
     with ThreadPoolExecutor(1) as pool:
@@ -48,7 +41,7 @@ def kinds(made: World, order) -> list[DocumentKind]:
 
 def test_a_signed_order_has_its_status_documents_and_log(made):
     """R24, R26–R28: status, signed PDF and signing log; the evidence chain holds."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed")
     outcome, _ = made.run(made.outcome(sign_id))
     assert outcome.ending.state is WorkState.DONE
@@ -64,7 +57,7 @@ def test_a_signed_order_has_its_status_documents_and_log(made):
 @pytest.mark.parametrize(("status", "target"), [("declined", "declined"), ("expired", "expired")])
 def test_declined_and_expired_change_the_status_only(made, status, target):
     """R24, R29: no signed document is stored."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, status, reason="Too expensive")
     made.run(made.outcome(sign_id))
     assert made.status(order) == target
@@ -74,7 +67,7 @@ def test_declined_and_expired_change_the_status_only(made, status, target):
 @pytest.mark.parametrize("status", ["cancelled", "error_converting", "error_sending"])
 def test_what_has_no_webhook_asks_for_attention(made, status):
     """Cancelled and error states: the order stays, its timeline says what to do."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, status)
     made.run(made.outcome(sign_id))
     assert made.status(order) == "request_signature"
@@ -83,7 +76,7 @@ def test_what_has_no_webhook_asks_for_attention(made, status):
 
 def test_the_same_outcome_thirteen_times_is_one_outcome(made):
     """R30: documents once, status once, one line each."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed")
     made.run(made.outcome(sign_id))
     before = made.lines(order)
@@ -95,7 +88,7 @@ def test_the_same_outcome_thirteen_times_is_one_outcome(made):
 
 def test_a_late_event_never_moves_a_finished_order(made):
     """R31: signed then expired stays signed, whatever the event says."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed")
     made.run(made.outcome(sign_id))
     made.box.ends(sign_id, "expired")
@@ -132,7 +125,7 @@ def test_a_customer_who_is_faster_than_our_note_of_the_request(made):
 
 def test_documents_that_are_not_ready_are_waited_for(made):
     """C29: signed at once, documents in a later run, and never a part of them."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed", ready=False)
     outcome, _ = made.run(made.outcome(sign_id))
     assert outcome.ending.state is WorkState.NEW
@@ -145,7 +138,7 @@ def test_documents_that_are_not_ready_are_waited_for(made):
 
 def test_a_download_that_fails_is_fetched_again(made):
     """A broken download leaves no document; the next run stores it once."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed")
     made.box.faults["download"] = [(Transient("slow"), False)]
     with pytest.raises(Transient):
@@ -178,7 +171,7 @@ def test_what_names_no_order_links_to_nothing(made, external):
 
 def test_a_lost_webhook_only_costs_time(made):
     """Reconciliation reads open requests again and marks what it found."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed")
     made.run(made.upkeep("reconcile"))
     assert made.store.works.page(WorkQuery(workflow="bring_home")) == []  # not its time yet
@@ -194,7 +187,7 @@ def test_a_lost_webhook_only_costs_time(made):
 
 def test_reading_again_gets_slower_and_stops(made):
     """1,000 open requests must not use up Box's limit; a finished one is read no more."""
-    _, sign_id = sent(made)
+    _, sign_id = made.sent()
     gaps = []
     for _ in range(6):
         due = made.store.sign_requests.get(sign_id).next_check_at
@@ -294,19 +287,19 @@ def test_our_forgotten_webhook_is_adopted_and_a_strangers_never_touched(made):
 
 def test_a_deleted_folder_is_made_anew_and_a_renamed_one_kept(made):
     """Folder renamed or deleted at Box: renamed stays ours by its id."""
-    _, _ = sent(made)
+    _, _ = made.sent()
     (folder_id,) = made.box.folders
     made.box.folders[folder_id] = replace(made.box.folders[folder_id], name="Renamed by hand")
-    sent(made, "1043")
+    made.sent("1043")
     assert len(made.box.folders) == 1
     made.box.folders[folder_id] = replace(made.box.folders[folder_id], status="trashed")
-    sent(made, "1044")
+    made.sent("1044")
     assert len(made.box.folders) == 2
 
 
 def test_an_order_that_was_deleted_keeps_its_evidence(made):
     """The customer signed what was deleted here: documents and chain are kept, no status moves."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.services.orders.delete(CLI, order.id)
     made.box.ends(sign_id, "signed")
     outcome, _ = made.run(made.outcome(sign_id))

@@ -226,7 +226,7 @@ def test_all_are_judged_and_a_kind_that_is_gone_is_told(rooms, desk):
     without = IntegrationDesk(
         store=rooms.store,
         kinds={name: kind for name, kind in KINDS.items() if name != lost.kind},
-        services=lambda: rooms.hub.services,
+        services=rooms.hub.services,
         clock=rooms.clock,
         ids=rooms.ids,
     )

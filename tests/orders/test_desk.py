@@ -10,13 +10,11 @@ from inkwire.access.gate import CLI
 from inkwire.delivery.catalogue import builtin_topics
 from inkwire.delivery.schemas import findings
 from inkwire.errors import Conflict, Forbidden, InvalidInput, NotFound, Permanent
-from inkwire.ids import SortableIds
 from inkwire.model.access import Caller
 from inkwire.model.document import SignRequest, SignState
 from inkwire.model.evidence import first_broken
 from inkwire.model.order import LineKind
 from inkwire.model.work import Integration, IntegrationState, Work
-from inkwire.orders.desk import external_part
 from inkwire.store.ordering import OrderChange, OrderQuery
 from inkwire.store.sending import MessageQuery
 
@@ -188,7 +186,7 @@ def test_a_deleted_order_is_gone_but_proven(office):
         id="sr-1",
         integration_id=kind.id,
         order_id=order.id,
-        external_id=f"ord_{external_part(order.id)}:{kind.label}",
+        external_id=f"{order.id}:{kind.label}",
         state=SignState.OPEN,
         vendor_status="sent",
         created_at=now,
@@ -241,15 +239,6 @@ def test_who_hears_a_topic_gets_a_message_each(office):
     assert {one.message.application_id for one in made} == {one.id for one in ours[:2]}
     assert {one.message.document_ids for one in made} == {("doc_1",)}
     assert json.loads(made[0].body)["data"] == data
-
-
-def test_an_order_id_fits_external_ids(office):
-    """`ord_{part}:int_{n}` (R10): the part is what stands behind `ord_`, nothing else passes."""
-    made = SortableIds(office.rooms.clock).new("ord")
-    assert f"ord_{external_part(made)}" == made
-    for bad in ("", "ord_", "1042", "ord_a b", "ord_a:int_1", "ord_" + "x" * 65):
-        with pytest.raises(ValueError, match="no id of an order"):
-            external_part(bad)
 
 
 def test_nothing_works_without_the_scope(office):

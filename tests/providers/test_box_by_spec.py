@@ -108,7 +108,6 @@ def drive(box: Any) -> None:
     box.create_sign_request(draft([made.id], folder.id, 3, days_valid=0))
     assert len(list(box.sign_requests(most=1))) == 1 and len(list(box.sign_requests())) == 3
     until(lambda: box.sign_request(sign.id).status == "sent")
-    box.cancel_sign_request(sign.id)
     hook = box.create_webhook(
         folder_id=folder.id, address="https://hooks.example.com/in/box", triggers=TRIGGERS
     )

@@ -23,13 +23,6 @@ def made(tmp_path):
         yield one
 
 
-def sent(made: World, number: str = "1042"):
-    """An order that is out for signature, and its request's id."""
-    order = made.order(number=number)
-    made.run(made.request(order))
-    return order, made.store.orders.get(order.id).fields["sign_request_id"]
-
-
 def outcomes(made: World):
     """The outcome rows that reconciliation made."""
     return made.store.works.page(WorkQuery(workflow="bring_home"))
@@ -44,7 +37,7 @@ def ended(made: World, state: WorkState) -> None:
 
 def test_an_outcome_row_that_ended_too_early_is_run_again(made):
     """A webhook that came before the order knew its request ended as “linked to nothing”."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed")
     made.clock.advance(seconds=1200)
     made.run(made.upkeep("reconcile"))
@@ -60,7 +53,7 @@ def test_an_outcome_row_that_ended_too_early_is_run_again(made):
 @pytest.mark.parametrize("state", [WorkState.DEAD, WorkState.CANCELLED])
 def test_what_is_a_persons_to_start_is_left_to_them(made, state):
     """A dead letter stays one: it was told of, and says what to do."""
-    _, sign_id = sent(made)
+    _, sign_id = made.sent()
     made.box.ends(sign_id, "signed")
     for _ in range(2):
         made.clock.advance(seconds=1200)
@@ -72,8 +65,8 @@ def test_what_is_a_persons_to_start_is_left_to_them(made, state):
 @pytest.mark.parametrize("error", [Permanent("403"), Transient("500")])
 def test_one_request_that_cannot_be_read_does_not_hide_the_others(made, error):
     """The first of them fails each time that it is read; the second is brought home."""
-    sent(made, "1")
-    _, sign_id = sent(made, "2")
+    made.sent("1")
+    _, sign_id = made.sent("2")
     made.box.ends(sign_id, "signed")
     made.clock.advance(seconds=1200)
     made.box.faults["sign_request"] = [(error, False)]
@@ -85,7 +78,7 @@ def test_one_request_that_cannot_be_read_does_not_hide_the_others(made, error):
 def test_when_box_shows_nothing_the_run_fails(made):
     """An outage is no oddity of single requests: the run is tried again, nothing moves on."""
     for number in "12345":
-        sent(made, number)
+        made.sent(number)
     made.clock.advance(seconds=1200)
     made.box.faults["sign_request"] = [(Transient("500"), False)] * 5
     with pytest.raises(Transient):
@@ -106,7 +99,7 @@ def test_an_integration_without_a_connection_has_no_dead_letters_by_the_clock(ma
 
 def test_a_note_that_is_late_does_not_open_what_ended(made):
     """Our note of the sending was made before the customer's answer and is kept after it."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     stale = made.store.sign_requests.get(sign_id)
     made.box.ends(sign_id, "declined")
     made.run(made.outcome(sign_id))
@@ -118,7 +111,7 @@ def test_a_note_that_is_late_does_not_open_what_ended(made):
 
 def test_a_reading_that_is_late_does_not_go_on_reading(made):
     """Reconciliation read the request before its outcome came home, and notes it after."""
-    _, sign_id = sent(made)
+    _, sign_id = made.sent()
     made.box.ends(sign_id, "declined")
     made.run(made.outcome(sign_id))
     now = made.clock.now()
@@ -130,7 +123,7 @@ def test_a_reading_that_is_late_does_not_go_on_reading(made):
 
 def test_a_signed_request_that_box_forgot_stays_signed(made):
     """R31: Box deletes what is old, or another user asks; neither undoes a signature."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed")
     made.run(made.outcome(sign_id))
     before = made.lines(order)
@@ -142,7 +135,7 @@ def test_a_signed_request_that_box_forgot_stays_signed(made):
 
 def test_documents_that_can_no_longer_be_fetched_are_told_of(made):
     """Signed, not yet finished, then gone: a person is told, and Box is not asked for ever."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed", ready=False)
     made.run(made.outcome(sign_id))
     del made.box.signs[sign_id]
@@ -154,7 +147,7 @@ def test_documents_that_can_no_longer_be_fetched_are_told_of(made):
 
 def test_documents_that_are_never_ready_are_told_of(made):
     """The runs go on, and the order says once that it waits."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     made.box.ends(sign_id, "signed", ready=False)
     work = made.outcome(sign_id)
     for number in range(1, 40):
@@ -165,7 +158,7 @@ def test_documents_that_are_never_ready_are_told_of(made):
 
 def test_an_outcome_that_is_none_ends_and_is_left_to_reconciliation(made):
     """Told of something that Box does not confirm: not asked every quarter of an hour for ever."""
-    _, sign_id = sent(made)
+    _, sign_id = made.sent()
     outcome, _ = made.run(made.outcome(sign_id, run=1))
     assert outcome.ending.state is WorkState.NEW
     outcome, _ = made.run(made.outcome(sign_id, run=30))
@@ -175,7 +168,7 @@ def test_an_outcome_that_is_none_ends_and_is_left_to_reconciliation(made):
 
 def test_another_orders_sign_request_is_a_clear_error(made):
     """A wrong id that a person adopted is no edit that passes by itself."""
-    _, sign_id = sent(made, "1")
+    _, sign_id = made.sent("1")
     other = made.order(number="2")
     row = replace(made.store.sign_requests.get(sign_id), order_id=other.id)
     _, run = made.run(made.upkeep("reconcile"))
@@ -200,7 +193,7 @@ def test_a_corrected_template_makes_another_document(made):
 
 def test_a_request_that_box_does_not_show_once_is_no_failed_one(made):
     """404 may be a user that may not see it for a while: an order is not given up at once."""
-    order, sign_id = sent(made)
+    order, sign_id = made.sent()
     hidden = made.box.signs.pop(sign_id)
     outcome, _ = made.run(made.outcome(sign_id))
     assert outcome.ending.state is WorkState.NEW

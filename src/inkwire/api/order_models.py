@@ -10,7 +10,7 @@ from inkwire.api.fields import Input, Next, Output, Page, Term, Text, storable
 from inkwire.model.order import LineKind, Order, OrderStatus
 from inkwire.orders import drafts
 from inkwire.orders.amounts import block_total, order_total
-from inkwire.orders.statuses import MAX_NAME, MAX_STATUSES
+from inkwire.orders.statuses import MAX_NAME, MAX_STATUSES, read_statuses
 
 _Number = Annotated[
     Text,
@@ -282,16 +282,7 @@ class StatusesIn(Input):
 
     def statuses(self) -> list[OrderStatus]:
         """As the desk takes them."""
-        return [
-            OrderStatus(
-                code=one.code,
-                name=one.name,
-                transitions=tuple(one.transitions),
-                terminal=one.terminal,
-                position=place,
-            )
-            for place, one in enumerate(self.items)
-        ]
+        return read_statuses(self.model_dump())
 
 
 class StatusOut(Output):

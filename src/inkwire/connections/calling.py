@@ -16,8 +16,8 @@ from inkwire.ids import Ids
 from inkwire.model.connection import Connection
 from inkwire.model.work import Call
 from inkwire.outbound.guard import Guard
-from inkwire.providers.box.client import BoxCalling, BoxClient, Journal, Tokens, open_client
-from inkwire.providers.contract import Connector
+from inkwire.providers.box.client import BoxCalling, BoxClient, Tokens, open_client
+from inkwire.providers.contract import Connector, Journal
 from inkwire.store.contract import Store
 
 if TYPE_CHECKING:

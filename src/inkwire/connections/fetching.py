@@ -12,7 +12,7 @@ from inkwire.errors import AddressRefused, NeedsAttention, Transient
 from inkwire.ids import Ids
 from inkwire.model.connection import Connection, Token
 from inkwire.outbound.answer import printable, retry_after
-from inkwire.providers.contract import Connector, TokenRequest
+from inkwire.providers.contract import Connector, Journal, TokenRequest
 
 if TYPE_CHECKING:
     import requests
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 _TIMES = (4.0, 9.0)
 #: Bytes of an answer that are read.
 _MOST = 64 * 1024
-
-#: Keeps the call; keywords as `inkwire.model.work.Call`.
-Journal = Callable[..., None]
 
 
 class TokenFetcher:

@@ -7,43 +7,23 @@ from typing import Any, TypeVar, cast
 import structlog
 
 from inkwire.engine import retry
-from inkwire.engine.contract import Services
 from inkwire.engine.retry import Defect
-from inkwire.engine.runs import Doing, Named, Workflow, plain
-from inkwire.model.work import Integration, StepResult, Work
+from inkwire.engine.runs import Doing, Running, Workflow, plain
+from inkwire.model.work import StepResult
 
 T = TypeVar("T")
 
 log = structlog.get_logger()
 
 
-class DryRun:
+class DryRun(Running):
     """See `contract.Run`; never through the journal."""
 
+    dry = True
+
     def __init__(self, doing: Doing) -> None:
-        self._doing = doing
-        self._named = Named()
+        super().__init__(doing)
         self.plans: list[dict[str, str]] = []
-
-    @property
-    def work(self) -> Work:
-        """The row."""
-        return self._doing.work
-
-    @property
-    def integration(self) -> Integration:
-        """Its integration."""
-        return self._doing.integration
-
-    @property
-    def dry(self) -> bool:
-        """Yes."""
-        return True
-
-    @property
-    def services(self) -> Services:
-        """What steps call."""
-        return self._doing.services
 
     async def step(
         self, name: str, do: Callable[[], T], *, plan: str = "", pretend: Any = None

@@ -1,9 +1,8 @@
 """The engine of a worker: everything that acts, under one roof."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from random import Random
-from typing import Any
 
 from inkwire.engine.commands import CommandRunner
 from inkwire.engine.contract import IntegrationKind, Services
@@ -13,6 +12,7 @@ from inkwire.engine.runtime import Runtime
 from inkwire.engine.schedule import Schedule
 from inkwire.engine.settings import EngineSettings
 from inkwire.engine.takeover import Heart, claim_identity
+from inkwire.engine.waits import together
 from inkwire.store.contract import Live
 
 #: Threads that the rest of the worker's loop has besides those of runs.
@@ -86,7 +86,7 @@ class Engine:
             await heart.once()  # claims nothing before others can see that it lives
             beating = asyncio.create_task(heart.run(last))
             try:
-                await _together(
+                await together(
                     stop,
                     runner.run(stop),
                     schedule.run(stop),
@@ -108,14 +108,4 @@ async def _outlives(task: asyncio.Task[None], stop: asyncio.Event) -> None:
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if task.done():
-        task.result()
-
-
-async def _together(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
-    """Runs all; if one raises, the others are told to stop and finish what they hold."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    stop.set()
-    await asyncio.wait(tasks)
-    for task in tasks:
         task.result()

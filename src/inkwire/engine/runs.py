@@ -96,19 +96,16 @@ class Doing:
     executor_id: str
 
 
-class DurableRun:
-    """See `contract.Run`; each try of a step is one entry of the journal."""
+class Running:
+    """What a run knows of itself, durable or dry; see `contract.Run`."""
 
-    def __init__(
-        self, doing: Doing, journal: Journal, *, random: Callable[[], float], unit_s: float = 1.0
-    ) -> None:
-        """`random`: jitter in [0, 1). `unit_s`: length of a second of the pauses, for tests."""
+    #: Nothing may be written.
+    dry = False
+
+    def __init__(self, doing: Doing) -> None:
+        """Begins with no step."""
         self._doing = doing
-        self._journal = journal
-        self._random = random
-        self._unit_s = unit_s
         self._named = Named()
-        self._read_at = time.monotonic()
 
     @property
     def work(self) -> Work:
@@ -121,14 +118,23 @@ class DurableRun:
         return self._doing.integration
 
     @property
-    def dry(self) -> bool:
-        """No: this is the real thing."""
-        return False
-
-    @property
     def services(self) -> Services:
         """What steps call."""
         return self._doing.services
+
+
+class DurableRun(Running):
+    """See `contract.Run`; each try of a step is one entry of the journal."""
+
+    def __init__(
+        self, doing: Doing, journal: Journal, *, random: Callable[[], float], unit_s: float = 1.0
+    ) -> None:
+        """`random`: jitter in [0, 1). `unit_s`: length of a second of the pauses, for tests."""
+        super().__init__(doing)
+        self._journal = journal
+        self._random = random
+        self._unit_s = unit_s
+        self._read_at = time.monotonic()
 
     async def step(
         self, name: str, do: Callable[[], T], *, plan: str = "", pretend: Any = None

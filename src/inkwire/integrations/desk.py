@@ -1,7 +1,7 @@
 """The desk of integrations: made, changed, started and stopped, each with its audit entry."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,11 +92,11 @@ class IntegrationDesk:
         *,
         store: Store,
         kinds: Mapping[str, IntegrationKind],
-        services: Callable[[], Services],
+        services: Services,
         clock: Clock,
         ids: Ids,
     ) -> None:
-        """`services`: what kinds look at when they judge a configuration; called when needed."""
+        """`services`: what kinds look at when they judge a configuration."""
         self._store = store
         self._kinds = kinds
         self._services = services
@@ -133,12 +133,12 @@ class IntegrationDesk:
         """One integration and what its kind says of it; of a missing kind that it is not there."""
         caller.require(Scope.INTEGRATIONS_READ)
         found = self._store.integrations.get(integration_id)
-        return self._judged(found, remembering(self._services()))
+        return self._judged(found, remembering(self._services))
 
     def judged_all(self, caller: Caller) -> list[Judged]:
         """Every integration, judged; what their kinds look at is read once for all of them."""
         caller.require(Scope.INTEGRATIONS_READ)
-        services = remembering(self._services())
+        services = remembering(self._services)
         return [self._judged(one, services) for one in services.store.integrations.all()]
 
     def asked(
@@ -260,7 +260,7 @@ class IntegrationDesk:
 
     def _problems(self, integration: Integration) -> tuple[Problem, ...]:
         kind = self._kind(integration.kind)
-        return kind.problems(self._completed(integration), self._services())
+        return kind.problems(self._completed(integration), self._services)
 
     def _changed(self, old: Integration, change: IntegrationChange) -> Integration:
         """The integration with the change made to it. Raises InvalidInput."""

@@ -1,6 +1,5 @@
 """The desk of orders: made, changed, moved from status to status, told about."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,23 +26,11 @@ CREATED, STATUS_CHANGED = "order.created", "order.status_changed"
 #: What an order's arrival in its status asks of integrations: (order, id of the change) → work.
 #: The hub hands it in, because integrations stand above orders.
 Plans = Callable[[Order, str], Sequence[Work]]
-_EXTERNAL = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 
 
 def no_plans(_order: Order, _change_id: str) -> Sequence[Work]:
     """Nobody acts on orders."""
     return ()
-
-
-def external_part(order_id: str) -> str:
-    """The part of an order's id that stands in external ids: `ord_{part}:int_{n}` (R10, R11).
-
-    Raises ValueError for what is no order's id.
-    """
-    part = order_id.removeprefix(ID_PREFIX)
-    if part == order_id or not _EXTERNAL.fullmatch(part):
-        raise ValueError(f"{order_id!r} is no id of an order")
-    return part
 
 
 class OrderDesk:

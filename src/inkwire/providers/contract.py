@@ -251,6 +251,25 @@ class Connector(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """Keeps one call."""
+
+    def __call__(
+        self,
+        *,
+        method: str,
+        path: str,
+        status: int | None,
+        error: str,
+        vendor_id: str,
+        body_sha256: str,
+        started_at: datetime,
+        duration_us: int,
+    ) -> None:
+        """As `inkwire.model.work.Call`. `error`: the vendor's code, or why no answer came."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provider:
     """A vendor, with what it has of: receiving now; auth, client and sandbox as they come."""

@@ -17,7 +17,11 @@ class Poster:
     ) -> int | None:
         """The answer's status; None if none came within `timeout_s` seconds."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(skip_auto_headers=("User-Agent",))
+            # A kept connection may be closed by the hub in the moment that it is used again.
+            connector = aiohttp.TCPConnector(force_close=True)
+            self._session = aiohttp.ClientSession(
+                connector=connector, skip_auto_headers=("User-Agent",)
+            )
         try:
             async with self._session.post(
                 url,

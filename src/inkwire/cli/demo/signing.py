@@ -1,7 +1,6 @@
 """The demo's signing part: an order is sent for signature, signed, and comes home."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,20 +13,17 @@ from inkwire.access.gate import CLI
 from inkwire.cli.demo.sending import Check
 from inkwire.cli.demo.sink import Sink
 from inkwire.cli.demo.stage import Stage
-from inkwire.cli.demo.vendor import Vendor
+from inkwire.cli.demo.vendor import Vendor, connect, integrate
 from inkwire.delivery.drafts import WebhookDraft
 from inkwire.documents.verifying import holds, verify
-from inkwire.integrations.desk import IntegrationDraft
 from inkwire.model.document import DocumentKind, SignState
 from inkwire.model.order import Order
 from inkwire.model.webhook import ProfileName
-from inkwire.model.work import Integration, IntegrationState
+from inkwire.model.work import Integration
 from inkwire.orders.sample import SAMPLE
-from inkwire.orders.templates import DEFAULT_NAME, default_source
-from inkwire.sources.desk import SourceDraft
 
-#: Names of what is made.
-CONNECTION = SOURCE = "box-sandbox"
+#: Of the connection and the source.
+NAME = "box-sandbox"
 TOPICS = ("order.signed", "document.filed")
 ORDERS = "/orders"
 #: What the demo's orders have from the sample order.
@@ -67,7 +63,7 @@ class Signing:
         await asyncio.to_thread(self._subscribe)
         await self._connect()
         self.bar.advance(task)
-        integration = await asyncio.to_thread(self._integrate)
+        integration = await asyncio.to_thread(integrate, self.built.hub, name=NAME)
         self.bar.advance(task)
         order = await asyncio.to_thread(self._order, "1042", "Jane Doe", CUSTOMER)
         if await self._sent(order, CUSTOMER):
@@ -100,56 +96,10 @@ class Signing:
 
     async def _connect(self) -> None:
         """A connection by the JSON file of Box's console, and "Request authentication"."""
-        hub, box = self.built.hub, self.vendor.box
-
-        def connect() -> list[str]:
-            hub.connections.add(
-                CLI,
-                connection_id=CONNECTION,
-                provider="box",
-                name="Box (sandbox)",
-                method="jwt",
-                settings={
-                    "api_url": box["base_url"],
-                    "upload_url": box["upload_url"],
-                    "token_url": f"{box['base_url']}/oauth2/token",
-                },
-                secrets={"config_file": json.dumps(box["console_file"])},
-            )
-            hub.desk.create(
-                CLI,
-                SourceDraft(
-                    id=SOURCE,
-                    provider="box",
-                    name="Box (sandbox)",
-                    secrets={"primary": box["primary_key"], "secondary": box["secondary_key"]},
-                ),
-            )
-            return [one.title for one in hub.connections.check(CONNECTION) if not one.ok]
-
-        missing = await asyncio.to_thread(connect)
+        checks = await asyncio.to_thread(connect, self.built.hub, self.vendor.box, name=NAME)
+        missing = [one.title for one in checks if not one.ok]
         found = f"without {', '.join(missing)}" if missing else "every right there"
         self._check("“Request authentication” at Box", "every right there", found)
-
-    def _integrate(self) -> Integration:
-        hub = self.built.hub
-        template = hub.templates.add(CLI, name=DEFAULT_NAME, source=default_source())
-        made = hub.integrations.add(
-            CLI,
-            IntegrationDraft(
-                kind="box_sign_orders",
-                name="Box Sign orders",
-                settings={
-                    "templates": template.id,
-                    "order_field": "sign_request_id",
-                    "prefill": "customer_name = customer.name",
-                },
-                connection_id=CONNECTION,
-                source_ids=(SOURCE,),
-            ),
-        )
-        judged = hub.integrations.move(CLI, made.integration.id, IntegrationState.ACTIVE)
-        return judged.integration
 
     def _order(self, number: str, name: str, email: str) -> Order:
         sample = {key: msgspec.to_builtins(getattr(SAMPLE, key)) for key in COPIED}

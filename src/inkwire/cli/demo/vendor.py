@@ -1,10 +1,10 @@
-"""The demo's vendor: a real `inkwire sandbox` that stands in for Box."""
+"""The demo's vendor: a real `inkwire sandbox` that stands in for Box, and a hub set up for it."""
 
 import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +12,15 @@ from typing import Any
 
 import aiohttp
 
+from inkwire.access.gate import CLI
 from inkwire.cli.supervisor import python_command
 from inkwire.errors import InkwireError
+from inkwire.hub import Hub
+from inkwire.integrations.desk import IntegrationDraft
+from inkwire.model.work import Integration, IntegrationState
+from inkwire.orders.templates import DEFAULT_NAME, default_source
+from inkwire.providers.contract import Check
+from inkwire.sources.desk import SourceDraft
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,3 +76,45 @@ def vendor(place: Path) -> Iterator[Vendor]:
         process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+def connect(hub: Hub, box: Mapping[str, Any], *, name: str) -> Sequence[Check]:
+    """A connection by the JSON file of Box's console and a source of that name; what was checked.
+
+    `box`: as `Vendor.box`.
+    """
+    hub.connections.add(
+        CLI,
+        connection_id=name,
+        provider="box",
+        name="Box (sandbox)",
+        method="jwt",
+        settings={
+            "api_url": box["base_url"],
+            "upload_url": box["upload_url"],
+            "token_url": f"{box['base_url']}/oauth2/token",
+        },
+        secrets={"config_file": json.dumps(box["console_file"])},
+    )
+    secrets = {"primary": box["primary_key"], "secondary": box["secondary_key"]}
+    draft = SourceDraft(id=name, provider="box", name="Box (sandbox)", secrets=secrets)
+    hub.desk.create(CLI, draft)
+    return hub.connections.check(name)
+
+
+def integrate(hub: Hub, *, name: str) -> Integration:
+    """The default template, and an active integration on connection and source of that name."""
+    template = hub.templates.add(CLI, name=DEFAULT_NAME, source=default_source())
+    draft = IntegrationDraft(
+        kind="box_sign_orders",
+        name="Box Sign orders",
+        settings={
+            "templates": template.id,
+            "order_field": "sign_request_id",
+            "prefill": "customer_name = customer.name",
+        },
+        connection_id=name,
+        source_ids=(name,),
+    )
+    made = hub.integrations.add(CLI, draft).integration
+    return hub.integrations.move(CLI, made.id, IntegrationState.ACTIVE).integration

@@ -108,5 +108,3 @@ class BoxSign:
     expires_at: datetime | None
     #: Of those who sign or approve, in Box's order; not of readers of the final copy.
     signer_emails: tuple[str, ...]
-    #: Pages for embedded signing by signer's e-mail, where Box gave one.
-    prepare_url: str | None = None

@@ -28,6 +28,7 @@ from inkwire.providers.box.objects import (
     NameTaken,
     SignDraft,
 )
+from inkwire.providers.contract import Journal
 
 if TYPE_CHECKING:
     import requests
@@ -87,10 +88,6 @@ class BoxClient(Protocol):
         """All sign requests of the calling user, page by page, as Box orders them."""
         ...
 
-    def cancel_sign_request(self, sign_request_id: str) -> BoxSign:
-        """POST /sign_requests/{id}/cancel."""
-        ...
-
     def webhooks(self) -> Iterator[BoxWebhook]:
         """GET /webhooks: id and target only; address and triggers are empty."""
         ...
@@ -109,25 +106,6 @@ class BoxClient(Protocol):
         self, webhook_id: str, *, address: str, triggers: tuple[str, ...]
     ) -> BoxWebhook:
         """PUT /webhooks/{id}."""
-        ...
-
-
-class Journal(Protocol):
-    """Keeps one call."""
-
-    def __call__(
-        self,
-        *,
-        method: str,
-        path: str,
-        status: int | None,
-        error: str,
-        vendor_id: str,
-        body_sha256: str,
-        started_at: datetime,
-        duration_us: int,
-    ) -> None:
-        """As `inkwire.model.work.Call`. `error`: Box's code, or why no answer came."""
         ...
 
 

@@ -144,7 +144,6 @@ def sign(data: Any) -> BoxSign:
             for row in signers
             if (email := text(row, "email")) and text(row, "role") not in _READERS
         ),
-        prepare_url=text(table, "prepare_url") or None,
     )
 
 

@@ -182,11 +182,6 @@ class SdkBoxClient:
             if number >= most:
                 return
 
-    def cancel_sign_request(self, sign_request_id: str) -> BoxSign:
-        """POST /sign_requests/{id}/cancel."""
-        done = self._signs.cancel_sign_request(_id(sign_request_id))
-        return self._read(reading.sign, "POST /2.0/sign_requests/ID/cancel", done)
-
     def webhooks(self) -> Iterator[BoxWebhook]:
         """GET /webhooks: id and target only; address and triggers are empty."""
         pages = _pages(lambda marker: self._webhooks.get_webhooks(marker=marker, limit=200))
