@@ -15,15 +15,22 @@ from postgres_server import postgres_server, postgres_url  # noqa: F401 – fixt
 pytestmark = pytest.mark.crash
 
 
-async def traced(site, tmp_path, *command, seconds=0.6):
-    """The trace of a process under load, and what it acknowledged."""
+ENOUGH = 40
+
+
+async def traced(site, tmp_path, *command):
+    """The trace of a process under load until it acknowledged enough, however slow it is."""
     ledger, path = Ledger(), tmp_path / "trace"
     with process(site, *command, under=(*trace.STRACE, str(path))) as web:
-        async with Sender(ledger, prefix="order").load(web.port, connections=8):
-            await asyncio.sleep(seconds)
+        async with (
+            asyncio.timeout(60),
+            Sender(ledger, prefix="order").load(web.port, connections=8),
+        ):
+            while len(ledger.receipts()) < ENOUGH:
+                await asyncio.sleep(0.05)
     with path.open(errors="replace") as lines:
         verdict = (trace.on_postgres if site.database_url else trace.on_sqlite)(lines)
-    assert verdict.answers >= len(ledger.receipts()) > 20
+    assert verdict.answers >= len(ledger.receipts()) >= ENOUGH
     return verdict
 
 
