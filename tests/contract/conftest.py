@@ -10,6 +10,7 @@ import pytest
 pytest.register_assert_rewrite(
     "contract.order_kit",
     "contract.acting_kit",
+    "contract.crm_store_kit",
     "contract.outbox_kit",
     "contract.provider_checks",
     "contract.provider_kit",

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from contract.acting_kit import Acting, race
 from contract.store_kit import Hub
 from inkwire.errors import CipherError, Conflict, NotFound
-from inkwire.model.connection import Connection, ConnectionHealth
+from inkwire.model.connection import Connection, ConnectionHealth, Token
+from inkwire.moments import to_micros
 from inkwire.store import schema_acting as tables
 from inkwire.store.acting import SecretText
 from inkwire.store.cipher import place
@@ -100,6 +102,35 @@ class TestRecords:
         with pytest.raises(NotFound, match="none"):
             update(acting, replace(one, id="none"), expected=one.updated_at)
 
+    def test_an_update_may_keep_the_token(self, acting: Acting):
+        """Of the same account: token, generation and a refresh under way stay; health is new."""
+        one = acting.connection()
+        token = replace(acting.token(), refresh="r1")
+        assert acting.store.connections.put_token(ID, token, generation=0)
+        assert lease(acting, generation=1)
+        acting.health(H.OK)
+        changed = update(acting, replace(one, name="New"), keep_token=True)
+        assert (changed.name, changed.health) == ("New", H.UNCHECKED)
+        assert changed.token_expires_at == token.expires_at
+        held = acting.store.connections.token(ID)
+        assert (held.token, held.generation) == (token, 1)
+        assert held.leased_until is not None
+        newer = replace(token, refresh="r2")
+        assert acting.store.connections.put_token(ID, newer, generation=1)
+
+    def test_a_token_comes_with_its_audit_entry_or_not_at_all(self, acting: Acting):
+        """Of who signed in for it; one that lost the race leaves no entry."""
+        acting.connection()
+        put, entry = (
+            acting.store.connections.put_token,
+            acting.hub.audit("connection.signed_in", ID),
+        )
+        assert put(ID, acting.token(), generation=0, audit=entry)
+        assert acting.store.access.audit()[0] == entry
+        late = acting.hub.audit("connection.signed_in", ID)
+        assert not put(ID, acting.token(), generation=0, audit=late)
+        assert acting.store.access.audit()[0] == entry
+
     def test_deleted_only_when_nobody_names_it(self, acting: Acting):
         """The conflict tells who does; afterwards nothing of it is left."""
         acting.connection()
@@ -115,7 +146,20 @@ class TestRecords:
         with pytest.raises(NotFound):
             acting.store.connections.delete(ID, audit=acting.hub.audit())
 
-    def test_deleted_and_named_at_the_same_moment(self, acting: Acting):
+    def test_deleted_only_when_nobody_names_it_as_second(self, acting: Acting):
+        """An integration between two systems needs both."""
+        acting.connection()
+        acting.connection("crm")
+        one = acting.integration(connection_id=ID, second_connection_id="crm")
+        for connection_id in (ID, "crm"):
+            with pytest.raises(Conflict, match=f"int_1 uses the connection {connection_id}"):
+                acting.store.connections.delete(connection_id, audit=acting.hub.audit())
+        acting.put_integration(replace(one, second_connection_id=None))
+        acting.store.connections.delete("crm", audit=acting.hub.audit())
+        assert [one.id for one in acting.store.connections.all()] == [ID]
+
+    @pytest.mark.parametrize("field", ["connection_id", "second_connection_id"])
+    def test_deleted_and_named_at_the_same_moment(self, acting: Acting, field: str):
         """One of the two wins: no integration names what is gone."""
         for number in range(8):
             connection_id = f"box-{number}"
@@ -123,7 +167,7 @@ class TestRecords:
 
             def name(connection_id: str = connection_id) -> bool:
                 try:
-                    acting.integration(connection_id=connection_id)
+                    acting.integration(**{field: connection_id})
                 except NotFound:
                     return False
                 return True
@@ -152,6 +196,26 @@ class TestTokens:
         assert acting.store.connections.get(ID).token_expires_at == token.expires_at
         assert "acc3ss" not in repr(held)
         assert "refr3sh" not in repr(held)
+
+    def test_its_address_comes_back(self, acting: Acting):
+        """Sealed with the token; one that an older release kept has none."""
+        acting.connection()
+        token = acting.token("acc3ss", refresh="r", base_url="https://acme.my.salesforce.com")
+        assert acting.store.connections.put_token(ID, token, generation=0)
+        assert acting.store.connections.token(ID).token == token
+        with acting.database.reading() as conn:
+            [sealed] = conn.scalars(sa.select(tables.connections.c.token)).all()
+        assert b"salesforce" not in sealed
+        old = msgspec.msgpack.encode(("old", to_micros(acting.now), None))
+        cipher = acting.store.connections._cipher
+        with acting.database.writing() as conn:
+            conn.execute(
+                tables.connections.update().values(
+                    token=cipher.wrap(old, place("connections", ID, "token"))
+                )
+            )
+        held = acting.store.connections.token(ID).token
+        assert held == Token(access="old", expires_at=acting.now)
 
     def test_of_eight_one_refreshes(self, acting: Acting):
         """A refresh token works once: whoever comes second waits for the first one's token."""
@@ -189,16 +253,19 @@ class TestTokens:
         assert not lease(acting, generation=1)
         assert lease(acting)
         assert not lease(acting)
+        first = acting.after(30)
         acting.hub.clock.advance(seconds=30)
         assert lease(acting)
-        connections.drop_lease(ID, generation=1)
+        connections.drop_lease(ID, generation=0, leased_until=first)
+        assert not lease(acting), "who comes late gives back none but their own"
+        connections.drop_lease(ID, generation=1, leased_until=acting.after(30))
         assert not lease(acting)
-        connections.drop_lease(ID, generation=0)
+        connections.drop_lease(ID, generation=0, leased_until=acting.after(30))
         assert lease(acting)
         assert connections.put_token(ID, acting.token(), generation=0)
         assert not lease(acting, generation=0), "the token it would replace is gone"
         assert lease(acting, generation=1)
-        connections.drop_lease(ID, generation=0)
+        connections.drop_lease(ID, generation=0, leased_until=acting.after(30))
         assert not lease(acting, generation=1), "another generation's lease stays"
         assert not connections.lease_refresh("none", generation=0, now=acting.now, lease_s=1)
 

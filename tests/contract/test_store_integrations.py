@@ -61,6 +61,24 @@ class TestRecords:
             acting.put_integration(replace(one, connection_id="box-main"))
         assert acting.store.integrations.get(1) == one
 
+    def test_two_connections(self, acting: Acting):
+        """Both must be there; they may change places, and either may go."""
+        acting.connection("box-main")
+        for missing in ({"second_connection_id": "crm"}, {"connection_id": "crm"}):
+            with pytest.raises(NotFound, match="crm"):
+                acting.integration(**{"second_connection_id": "box-main", **missing})
+        acting.connection("crm", provider="salesforce")
+        one = acting.integration(connection_id="box-main", second_connection_id="crm")
+        assert (one.id, one.connection_id, one.second_connection_id) == (1, "box-main", "crm")
+        for first, second in (("crm", "box-main"), (None, "crm"), ("crm", None), ("crm", "crm")):
+            changed = acting.put_integration(
+                replace(one, connection_id=first, second_connection_id=second)
+            )
+            assert (changed.connection_id, changed.second_connection_id) == (first, second)
+            assert acting.store.integrations.all() == [changed]
+        with pytest.raises(NotFound, match="none"):
+            acting.put_integration(replace(one, second_connection_id="none"))
+
 
 class TestChanges:
     def test_update(self, acting: Acting):

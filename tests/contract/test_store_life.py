@@ -24,14 +24,17 @@ from inkwire.config import Settings, load_settings
 from inkwire.errors import (
     CipherError,
     ConfigError,
+    Conflict,
     NotFound,
     StoreBusy,
     StoreFull,
     StoreOutdated,
 )
+from inkwire.model.crm import FolderState
 from inkwire.model.event import DedupeKind, EventState
 from inkwire.model.receipt import Stored
 from inkwire.model.verdict import Accepted
+from inkwire.model.work import WorkState
 from inkwire.store import open as open_module
 from inkwire.store import schema, schema_sending
 from inkwire.store.contract import TOPICS
@@ -102,6 +105,28 @@ class TestMigrations:
             assert (key.id, key.application_id) == ("key_1", None)
             assert store.counters()["config"] == 7
             assert store.subscribers.applications() == []
+        finally:
+            store.close()
+
+    def test_integrations_of_the_release_before_migrate(self, empty: Settings, hub: Hub):
+        """They have one connection still, and their work waits for what it waited for."""
+        _migrate_to(empty, "0004")
+        database = open_module.open_database(empty)
+        with database.writing() as conn:
+            for text in _AT_0004:
+                conn.execute(sa.text(text))
+        database.close()
+        migrate(empty)
+        store = open_store(empty, clock=hub.clock, ids=hub.ids)
+        try:
+            [one] = store.integrations.all()
+            assert (one.connection_id, one.second_connection_id) == ("box", None)
+            claimed = store.works.claim(executor_id="w", now=hub.clock.now(), limit=9)
+            assert [work.id for work in claimed] == ["wrk_1"]
+            assert store.works.counts(1)[WorkState.PARKED] == 1
+            assert store.record_folders.counts()[FolderState.MAPPED] == 0
+            with pytest.raises(Conflict, match="int_1 uses"):
+                store.connections.delete("box", audit=hub.audit())
         finally:
             store.close()
 
@@ -421,6 +446,27 @@ class TestWatching:
             await asyncio.to_thread(hub.put_event)
             async with asyncio.timeout(20):
                 assert (await anext(changes))["event"] == 1
+
+
+_WORK = (
+    "INSERT INTO work (id, integration_id, key, workflow, entity_key, origin, subject, state, "
+    "run_number, failures, takeovers, due_at, park_cause, note, cancel_asked, created_at) VALUES "
+    "('{id}', 1, '{id}', 'x', '{id}', 'webhook', '{{}}', '{state}', 1, 0, 0, 0, {cause}, '', "
+    "false, 0)"
+)
+#: What a store of revision 0004 may hold.
+_AT_0004 = (
+    "INSERT INTO connections (id, provider, name, method, settings, health, health_note, "
+    "generation, created_at, updated_at) VALUES "
+    "('box', 'box', 'Box', 'ccg', '{}', 'ok', '', 0, 0, 0)",
+    "INSERT INTO integrations (id, kind, name, state, settings, connection_id, source_ids, "
+    "remote, created_at, updated_at) VALUES "
+    "(1, 'x', 'X', 'active', '{}', 'box', '[]', '{}', 0, 0)",
+    _WORK.format(id="wrk_1", state="new", cause="NULL"),
+    _WORK.format(id="wrk_2", state="parked", cause="'person'"),
+    "INSERT INTO work_lanes (integration_id, entity_key, work_id, due_at) "
+    "VALUES (1, 'wrk_1', 'wrk_1', 0)",
+)
 
 
 def _migrate_to(settings: Settings, revision: str) -> None:

@@ -23,7 +23,7 @@ from inkwire.documents.desk import DocumentDesk
 from inkwire.ids import Ids
 from inkwire.model.event import Event, ParsedEvent
 from inkwire.model.order import Order
-from inkwire.model.work import Integration, Work, WorkState
+from inkwire.model.work import Integration, ParkCause, Work, WorkState
 from inkwire.orders.desk import OrderDesk
 from inkwire.orders.templates import TemplateDesk
 from inkwire.outbound.knock import Knock
@@ -106,6 +106,12 @@ class Outcome:
         """Not yet: another run starts at that time."""
         return cls(ending=Ending(state=WorkState.NEW, note=note, due_at=at))
 
+    @classmethod
+    def unmapped(cls, note: str) -> "Outcome":
+        """Kept until it is known which record this belongs to; see `Works.wake_unmapped`."""
+        ending = Ending(state=WorkState.PARKED, note=note, park_cause=ParkCause.MAPPING)
+        return cls(ending=ending)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventHandler:
@@ -137,7 +143,8 @@ class Upkeep:
 class IntegrationKind(Protocol):
     """One business process; a folder of `inkwire.integrations` holds one as `INTEGRATION`.
 
-    It may also have `workflow_titles`, words for people by the workflows' names.
+    It may also have `workflow_titles`, words for people by the workflows' names, and
+    `live_checks(integration, services)`: `Check`s that ask the vendors, for `inkwire doctor`.
     """
 
     #: Folder name: `[a-z][a-z0-9_]*`.
@@ -147,6 +154,8 @@ class IntegrationKind(Protocol):
     summary: str
     #: Provider whose connection it needs; "" for none.
     provider: str
+    #: Provider of its second connection; "" for none.
+    second_provider: str
     settings: tuple[SettingField, ...]
     events: tuple[EventHandler, ...]
     upkeep: tuple[Upkeep, ...]
@@ -167,7 +176,7 @@ class IntegrationKind(Protocol):
 class Problem:
     """Something about an integration's configuration."""
 
-    #: Setting's key, `connection` or `sources`.
+    #: Setting's key, `connection`, `second_connection` or `sources`.
     field: str
     #: A sentence with the way out.
     text: str

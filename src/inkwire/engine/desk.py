@@ -168,6 +168,25 @@ class WorkDesk:
             raise Conflict(f"{work_id} is {work.state}, not done; only what is done is replayed.")
         return self._again(caller, work, "work.replay")
 
+    def upkeep_now(self, caller: Caller, integration_id: int, workflow: str) -> Work:
+        """Does what the clock does for an integration at once, not only in its next slot.
+
+        The row that does it: the last one, run once more, or one that is about to run. Raises
+        Conflict while it never ran: it does within seconds of the integration's start.
+        """
+        caller.require(Scope.RUNS_WRITE)
+        label = self._store.integrations.get(integration_id).label
+        query = WorkQuery(integration_id=integration_id, workflow=workflow, upkeep=True, limit=1)
+        for state in (WorkState.DONE, WorkState.DEAD, WorkState.CANCELLED):
+            if found := self._store.works.page(replace(query, state=state)):
+                return self._again(caller, found[0], "work.upkeep", workflow=workflow)
+        if found := self._store.works.page(query):
+            return found[0]
+        raise Conflict(
+            f"{label} has not done {workflow} yet. It does so by itself within seconds of its "
+            "start; see that it is active and that a worker runs."
+        )
+
     def cancel(self, caller: Caller, work_id: str) -> Work:
         """Ends what waits; of a run under way the wish is noted and met before its next step.
 

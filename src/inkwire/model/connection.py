@@ -46,6 +46,9 @@ class Token:
     access: str = field(repr=False)
     expires_at: datetime
     refresh: str | None = field(default=None, repr=False)
+    #: Address that the token is good for, if the answer names one (Salesforce's `instance_url`),
+    #: without a slash at the end; "" if calls go to the connection's own address.
+    base_url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,3 +59,18 @@ class HeldToken:
     generation: int
     #: Until when some process is refreshing it.
     leased_until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Authorization:
+    """A person's consent that was asked for and has not come back yet (OAuth, code with PKCE)."""
+
+    connection_id: str
+    #: PKCE's `code_verifier` (RFC 7636).
+    verifier: str = field(repr=False)
+    #: Where the answer comes; the exchange names it again.
+    redirect_uri: str
+    #: Whose browser asked, as the caller writes it: only the same one may bring the answer.
+    session: str
+    #: Good before this moment.
+    until: datetime

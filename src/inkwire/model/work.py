@@ -35,6 +35,8 @@ class Integration:
     settings: Mapping[str, SettingValue]
     #: The connection it calls by; None if its kind calls nobody.
     connection_id: str | None
+    #: The other connection of a kind that stands between two systems; else None.
+    second_connection_id: str | None = None
     #: Sources whose events it hears.
     source_ids: tuple[str, ...] = ()
     #: What it knows of the other side: folder id, webhook id. Written by its runs.
@@ -46,6 +48,11 @@ class Integration:
     def label(self) -> str:
         """`int_7`."""
         return f"int_{self.id}"
+
+    @property
+    def connection_ids(self) -> tuple[str, ...]:
+        """The connections that it has, its first before its second."""
+        return tuple(one for one in (self.connection_id, self.second_connection_id) if one)
 
 
 class WorkState(StrEnum):
@@ -71,6 +78,8 @@ class ParkCause(StrEnum):
     LIMIT = "limit"
     #: A person must decide; see the ledger row that its note names.
     PERSON = "person"
+    #: What it is about belongs to no record yet; ends when a folder's record becomes known.
+    MAPPING = "mapping"
 
 
 class ErrorKind(StrEnum):

@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from inkwire.model.access import AuditEntry
-from inkwire.model.connection import Connection, ConnectionHealth, HeldToken, Token
+from inkwire.model.connection import (
+    Authorization,
+    Connection,
+    ConnectionHealth,
+    HeldToken,
+    Token,
+)
 from inkwire.model.work import (
     Call,
     Command,
@@ -88,14 +94,14 @@ class Integrations(Protocol):
     def add(self, integration: Integration, *, audit: AuditEntry) -> Integration:
         """Numbers and keeps it (its `id` is ignored; from 1). The audit's target becomes `int_N`.
 
-        Raises NotFound if its connection is not there.
+        Raises NotFound if a connection of it is not there.
         """
         ...
 
     def update(
         self, integration: Integration, *, expected: datetime, audit: AuditEntry
     ) -> Integration:
-        """Replaces name, state, settings, connection and sources; `remote` stays.
+        """Replaces name, state, settings, connections and sources; `remote` stays.
 
         `expected`: the `updated_at` that was read. Raises NotFound, Conflict if it is another.
         """
@@ -129,8 +135,11 @@ class Works(Protocol):
         """Rows of these entities (≤ 1,000) that wait, run or are dead, newest first."""
         ...
 
-    def counts(self) -> Mapping[WorkState, int]:
-        """How many rows are in each state (each counted up to 10,000)."""
+    def counts(self, integration_id: int | None = None) -> Mapping[WorkState, int]:
+        """How many rows are in each state (each counted up to 10,000).
+
+        Of one integration without its upkeep, if it is given.
+        """
         ...
 
     def dead(self, *, most: int = 10_000) -> list[DeadLetters]:
@@ -142,10 +151,10 @@ class Works(Protocol):
 
         Taken are NEW rows, and PARKED ones whose cause is LIMIT or CONNECTION, when they are due;
         a parked one starts under the next run number. None are taken of integrations that are
-        PAUSED (INACTIVE ones finish what they have) or whose connection needs attention. Of one
-        (integration, entity) only the oldest that waits is taken, and only while none of it runs;
-        one that waits for a PERSON blocks nothing. Nobody else gets the same row (SKIP LOCKED).
-        At most 100.
+        PAUSED (INACTIVE ones finish what they have) or one of whose connections needs attention.
+        Of one (integration, entity) only the oldest that waits is taken, and only while none of it
+        runs; one that waits for a PERSON or a MAPPING blocks nothing. Nobody else gets the same
+        row (SKIP LOCKED). At most 100.
         """
         ...
 
@@ -201,7 +210,24 @@ class Works(Protocol):
     def wake(self, *, connection_id: str, at: datetime) -> int:
         """Rows parked on this connection's health become NEW, due at once, under the next run.
 
-        Call it when the connection is well again; without it they start when they are due.
+        Of integrations that call by it, as their first or their second. Call it when the
+        connection is well again; without it they start when they are due.
+        """
+        ...
+
+    def wake_unmapped(
+        self,
+        integration_id: int,
+        *,
+        at: datetime,
+        limit: int = 1_000,
+        audit: AuditEntry | None = None,
+    ) -> int:
+        """Rows parked on MAPPING become NEW, due at once, under the next run; how many.
+
+        Those that were parked longest ago first, so that with more than `limit` of them each gets
+        its turn. Call it when a folder's record became known; what still has none is parked again.
+        `audit`: of a person who asked for it; kept even if nothing waited.
         """
         ...
 
@@ -365,19 +391,21 @@ class Connections(Protocol):
         secrets: Sequence[SecretText],
         *,
         removed: Collection[str] = (),
+        keep_token: bool = False,
         expected: datetime,
         audit: AuditEntry,
     ) -> Connection:
         """Replaces name, method and settings, sets the given secrets, removes the named ones.
 
         The token is forgotten (under the next generation, so that a refresh that is under way
-        keeps nothing) and health becomes UNCHECKED. Raises NotFound, Conflict if `updated_at` is
-        not `expected`.
+        keeps nothing) and health becomes UNCHECKED. With `keep_token` token, generation and lease
+        stay: what was changed says nothing about whose token it is. Raises NotFound, Conflict if
+        `updated_at` is not `expected`.
         """
         ...
 
     def delete(self, connection_id: str, *, audit: AuditEntry) -> None:
-        """Removes it. Raises NotFound, Conflict while an integration names it."""
+        """Removes it. Raises NotFound, Conflict while an integration names it, as either."""
         ...
 
     def open_secrets(self, connection_id: str) -> Mapping[str, str]:
@@ -394,15 +422,27 @@ class Connections(Protocol):
         """Takes the right to refresh the token of that generation; False: another has it."""
         ...
 
-    def put_token(self, connection_id: str, token: Token, *, generation: int) -> bool:
+    def put_token(
+        self,
+        connection_id: str,
+        token: Token,
+        *,
+        generation: int,
+        audit: AuditEntry | None = None,
+    ) -> bool:
         """Keeps the next token (generation + 1), ends the lease.
 
-        False if the generation is another by now: the stored one is newer.
+        False if the generation is another by now: the stored one is newer. `audit`: of a person
+        who signed in for it; kept only with the token.
         """
         ...
 
-    def drop_lease(self, connection_id: str, *, generation: int) -> None:
-        """Gives the right to refresh back."""
+    def drop_lease(self, connection_id: str, *, generation: int, leased_until: datetime) -> None:
+        """Gives the right to refresh back.
+
+        `leased_until`: when it was taken, plus `lease_s`; a lease that ends at another time is
+        another's, and stays.
+        """
         ...
 
     def set_health(
@@ -411,5 +451,30 @@ class Connections(Protocol):
         """Notes how it is doing; True if that is news. Moves the counters only then.
 
         The same again moves `health_at`, at most once a minute.
+        """
+        ...
+
+    def begin_authorization(
+        self,
+        connection_id: str,
+        *,
+        state_hash: bytes,
+        verifier: str,
+        redirect_uri: str,
+        session: str,
+        until: datetime,
+        audit: AuditEntry | None = None,
+    ) -> None:
+        """Keeps that a person was asked for consent, in place of an older asking for the same.
+
+        `state_hash`: SHA-256 of the `state` that was sent along; `verifier` is sealed. It goes
+        when the connection is changed or deleted. Raises NotFound.
+        """
+        ...
+
+    def take_authorization(self, *, state_hash: bytes, now: datetime) -> Authorization | None:
+        """Removes and returns the one with that state: good once. None: unknown, or too late.
+
+        Raises CipherError.
         """
         ...

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from inkwire.model.connection import Connection, ConnectionHealth, Token
+from inkwire.model.connection import Authorization, Connection, ConnectionHealth, Token
 from inkwire.model.event import Origin
 from inkwire.model.work import (
     Call,
@@ -48,6 +48,7 @@ def integration(row: Row) -> Integration:
         state=IntegrationState(row.state),
         settings=row.settings,
         connection_id=row.connection_id,
+        second_connection_id=row.second_connection_id,
         source_ids=tuple(row.source_ids),
         remote=row.remote,
         created_at=row.created_at,
@@ -196,15 +197,42 @@ def connection(row: Row, secrets_set: Mapping[str, datetime]) -> Connection:
     )
 
 
+class _SealedToken(msgspec.Struct, array_like=True):
+    """A token as it is sealed: one that an older release kept ends before `base_url`."""
+
+    access: str
+    expires_at: int
+    refresh: str | None
+    base_url: str = ""
+
+
 def token_bytes(token: Token) -> bytes:
     """What is sealed of a token."""
-    return msgspec.msgpack.encode((token.access, to_micros(token.expires_at), token.refresh))
+    return msgspec.msgpack.encode(
+        _SealedToken(token.access, to_micros(token.expires_at), token.refresh, token.base_url)
+    )
 
 
 def token_of(plain: bytes) -> Token:
-    """The token that `token_bytes` gave."""
-    access, expires_at, refresh = msgspec.msgpack.decode(plain, type=tuple[str, int, str | None])
-    return Token(access=access, expires_at=from_micros(expires_at), refresh=refresh)
+    """The token that `token_bytes` gave, in this release or before `base_url` was kept."""
+    held = msgspec.msgpack.decode(plain, type=_SealedToken)
+    return Token(
+        access=held.access,
+        expires_at=from_micros(held.expires_at),
+        refresh=held.refresh,
+        base_url=held.base_url,
+    )
+
+
+def authorization(row: Row, verifier: str) -> Authorization:
+    """A consent that was asked for, with its opened verifier."""
+    return Authorization(
+        connection_id=row.connection_id,
+        verifier=verifier,
+        redirect_uri=row.redirect_uri,
+        session=row.session,
+        until=row.until,
+    )
 
 
 def _values(row: Row) -> dict[str, Any]:

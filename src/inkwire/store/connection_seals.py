@@ -1,4 +1,4 @@
-"""Where what is sealed of a connection lies: its secrets, and the token that they gave."""
+"""Where what is sealed of a connection lies: secrets, the token they gave, a pending consent."""
 
 from inkwire.store.cipher import place
 
@@ -11,3 +11,8 @@ def connection_secret_place(connection_id: str, name: str) -> bytes:
 def token_place(connection_id: str) -> bytes:
     """Associated data of a connection's token."""
     return place("connections", connection_id, "token")
+
+
+def authorization_place(connection_id: str) -> bytes:
+    """Associated data of the verifier of a consent that was asked for."""
+    return place("connection_authorizations", connection_id, "sealed")

@@ -1,4 +1,7 @@
-"""Connections: their secrets, sealed by the master key. Tokens and health are in `tokens.py`."""
+"""Connections: their secrets, sealed by the master key.
+
+Tokens and health are in `tokens.py`, what a person is asked to consent to in `authorizations.py`.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,7 +14,9 @@ from inkwire.model.access import AuditEntry
 from inkwire.model.connection import Connection, ConnectionHealth
 from inkwire.store import acting_rows, rows
 from inkwire.store import schema_acting as tables
+from inkwire.store import schema_crm as tables_crm
 from inkwire.store.acting import SecretText
+from inkwire.store.authorizations import Authorizations
 from inkwire.store.cipher import Cipher
 from inkwire.store.connection_seals import connection_secret_place
 from inkwire.store.contract import CONFIG, WORK
@@ -25,7 +30,7 @@ _secrets = tables.connection_secrets
 _integrations = tables.integrations
 
 
-class SqlConnections(Tokens):
+class SqlConnections(Tokens, Authorizations):
     """See `acting.Connections`."""
 
     def __init__(self, database: Database, cipher: Cipher) -> None:
@@ -56,7 +61,8 @@ class SqlConnections(Tokens):
                         provider=connection.provider,
                         generation=0,
                         created_at=connection.created_at,
-                        **_fresh(connection),
+                        **_given(connection),
+                        **_NO_TOKEN,
                     )
                 )
                 self._keep(conn, connection.id, secrets, connection.created_at)
@@ -73,21 +79,27 @@ class SqlConnections(Tokens):
         secrets: Sequence[SecretText],
         *,
         removed: Collection[str] = (),
+        keep_token: bool = False,
         expected: datetime,
         audit: AuditEntry,
     ) -> Connection:
         """Replaces name, method, settings and the given secrets; removes the named ones.
 
         The token is forgotten under the next generation, so that a refresh by the old credentials
-        that is under way keeps nothing. Raises NotFound, Conflict.
+        that is under way keeps nothing; so are the calls that were counted, which may be those of
+        another account. With `keep_token` it is the same account: all of that stays, and a refresh
+        that is under way keeps its own. A pending consent goes. Raises NotFound, Conflict.
         """
         require_keepable(connection.id, *removed, *_texts(connection, secrets))
         here = _connections.c.id == connection.id
+        values = _given(connection)
+        if not keep_token:
+            values |= {"generation": _connections.c.generation + 1, **_NO_TOKEN}
         with self._database.writing() as conn:
             changed = conn.execute(
                 _connections.update()
                 .where(here, _connections.c.updated_at == expected)
-                .values(generation=_connections.c.generation + 1, **_fresh(connection))
+                .values(values)
             )
             if changed.rowcount == 0:
                 _one(conn, connection.id)
@@ -96,6 +108,9 @@ class SqlConnections(Tokens):
             replaced = {*removed, *(secret.name for secret in secrets)}
             conn.execute(_secrets.delete().where(mine, _secrets.c.name.in_(replaced)))
             self._keep(conn, connection.id, secrets, connection.updated_at)
+            _forget(conn, tables.connection_authorizations, connection.id)
+            if not keep_token:
+                _forget(conn, tables_crm.api_usages, connection.id)
             rows.add_audit(conn, audit)
             self._database.bump(conn, CONFIG, WORK)
             return _one(conn, connection.id)
@@ -106,7 +121,12 @@ class SqlConnections(Tokens):
         here = _connections.c.id == connection_id
         users = (
             sa.select(_integrations.c.id)
-            .where(_integrations.c.connection_id == connection_id)
+            .where(
+                sa.or_(
+                    _integrations.c.connection_id == connection_id,
+                    _integrations.c.second_connection_id == connection_id,
+                )
+            )
             .order_by(_integrations.c.id)
             .limit(1)
         )
@@ -184,8 +204,11 @@ def _one(conn: sa.Connection, connection_id: str) -> Connection:
     raise missing_connection(connection_id)
 
 
-def _fresh(connection: Connection) -> dict[str, object]:
-    """What an operator gives, and of what the hub learned by older credentials nothing."""
+_NO_TOKEN: Mapping[str, object] = {"token": None, "token_expires_at": None, "leased_until": None}
+
+
+def _given(connection: Connection) -> dict[str, object]:
+    """What an operator gives; that it works is not known yet."""
     return {
         "name": connection.name,
         "method": connection.method,
@@ -194,10 +217,11 @@ def _fresh(connection: Connection) -> dict[str, object]:
         "health": ConnectionHealth.UNCHECKED.value,
         "health_note": "",
         "health_at": None,
-        "token": None,
-        "token_expires_at": None,
-        "leased_until": None,
     }
+
+
+def _forget(conn: sa.Connection, learned: sa.Table, connection_id: str) -> None:
+    conn.execute(learned.delete().where(learned.c.connection_id == connection_id))
 
 
 def _texts(connection: Connection, secrets: Sequence[SecretText]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from inkwire.store.acting import (
     RunLog,
     Works,
 )
+from inkwire.store.crm import Activities, ApiUsages, Attachments, FieldStates, RecordFolders
 from inkwire.store.ordering import Documents, Evidence, Orders, SignRequests, Templates
 from inkwire.store.sending import Jobs, NewMessage, Outbox, Subscribers
 
@@ -399,6 +400,11 @@ class Store(Protocol):
     documents: Documents
     sign_requests: SignRequests
     evidence: Evidence
+    record_folders: RecordFolders
+    attachments: Attachments
+    activities: Activities
+    api_usages: ApiUsages
+    field_states: FieldStates
 
     def counters(self) -> Mapping[str, int]:
         """The change counters, by topic."""

@@ -14,7 +14,7 @@ from inkwire.store import schema_acting as tables
 from inkwire.store.connections import missing_connection
 from inkwire.store.contract import CONFIG, WORK
 from inkwire.store.database import Database
-from inkwire.store.keepable import MAX_NUMBER, require_keepable
+from inkwire.store.keepable import known, require_keepable
 
 _integrations = tables.integrations
 _connections = tables.connections
@@ -42,10 +42,10 @@ class SqlIntegrations:
             return _one(conn, integration_id)
 
     def add(self, integration: Integration, *, audit: AuditEntry) -> Integration:
-        """Numbers and keeps it. Raises NotFound if its connection is not there."""
+        """Numbers and keeps it. Raises NotFound if a connection of it is not there."""
         require_keepable(integration.kind, integration.name)
         with self._database.writing() as conn:
-            _require_connection(conn, integration.connection_id)
+            _require_connections(conn, integration)
             number = int(conn.execute(_NUMBER).scalar_one())
             conn.execute(
                 _integrations.insert().values(
@@ -64,11 +64,11 @@ class SqlIntegrations:
     def update(
         self, integration: Integration, *, expected: datetime, audit: AuditEntry
     ) -> Integration:
-        """Replaces name, state, settings, connection and sources. Raises NotFound, Conflict."""
+        """Replaces name, state, settings, connections and sources. Raises NotFound, Conflict."""
         require_keepable(integration.name)
         with self._database.writing() as conn:
             _one(conn, integration.id)
-            _require_connection(conn, integration.connection_id)
+            _require_connections(conn, integration)
             changed = conn.execute(
                 _integrations.update()
                 .where(_integrations.c.id == integration.id, _integrations.c.updated_at == expected)
@@ -102,24 +102,24 @@ def _changeable(integration: Integration) -> dict[str, object]:
         "state": integration.state.value,
         "settings": integration.settings,
         "connection_id": integration.connection_id,
+        "second_connection_id": integration.second_connection_id,
         "source_ids": integration.source_ids,
         "updated_at": integration.updated_at,
     }
 
 
-def _require_connection(conn: sa.Connection, connection_id: str | None) -> None:
-    """Raises NotFound if it is not there; locked so that nobody deletes it meanwhile."""
-    if connection_id is None:
-        return
-    require_keepable(connection_id)
-    wanted = sa.select(_connections.c.id).where(_connections.c.id == connection_id)
-    if conn.scalar(wanted.with_for_update(read=True)) is None:
-        raise missing_connection(connection_id)
+def _require_connections(conn: sa.Connection, integration: Integration) -> None:
+    """Raises NotFound if one is not there; locked so that nobody deletes it meanwhile."""
+    named = (integration.connection_id, integration.second_connection_id)
+    for connection_id in sorted(one for one in named if one is not None):
+        require_keepable(connection_id)
+        wanted = sa.select(_connections.c.id).where(_connections.c.id == connection_id)
+        if conn.scalar(wanted.with_for_update(read=True)) is None:
+            raise missing_connection(connection_id)
 
 
 def _one(conn: sa.Connection, integration_id: int, *, lock: bool = False) -> Integration:
-    known = integration_id if 0 < integration_id <= MAX_NUMBER else 0
-    wanted = sa.select(_integrations).where(_integrations.c.id == known)
+    wanted = sa.select(_integrations).where(_integrations.c.id == known(integration_id))
     row = conn.execute(wanted.with_for_update() if lock else wanted).one_or_none()
     if row is None:
         raise NotFound(f"There is no integration int_{integration_id}.")

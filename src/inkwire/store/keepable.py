@@ -6,6 +6,11 @@ from inkwire.errors import StoreError
 MAX_NUMBER = 2**63 - 1
 
 
+def known(number: int) -> int:
+    """The number, or 0, which nothing has, for one that no column takes."""
+    return number if 0 < number <= MAX_NUMBER else 0
+
+
 def require_keepable(*values: str | None) -> None:
     """Raises StoreError for a text with NUL or a lone surrogate; callers check input before."""
     if not keepable(*values):

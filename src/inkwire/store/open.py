@@ -21,16 +21,21 @@ from inkwire.store.acting import (
     RunLog,
     Works,
 )
+from inkwire.store.activities import SqlActivities
+from inkwire.store.api_usages import SqlApiUsages
+from inkwire.store.attachments import SqlAttachments
 from inkwire.store.cipher import Cipher
 from inkwire.store.commands import SqlCommands
 from inkwire.store.connections import SqlConnections
 from inkwire.store.contract import Access, Dispatch, Events, Inbound, Sources, Store
+from inkwire.store.crm import Activities, ApiUsages, Attachments, FieldStates, RecordFolders
 from inkwire.store.database import Database
 from inkwire.store.dispatch import SqlDispatch
 from inkwire.store.documents import SqlDocuments
 from inkwire.store.events import SqlEvents
 from inkwire.store.evidence import SqlEvidence
 from inkwire.store.executors import SqlExecutors
+from inkwire.store.field_states import SqlFieldStates
 from inkwire.store.idtime import IdTime
 from inkwire.store.inbound import SqlInbound
 from inkwire.store.integrations import SqlIntegrations
@@ -40,6 +45,7 @@ from inkwire.store.ledger import SqlLedger
 from inkwire.store.ordering import Documents, Evidence, Orders, SignRequests, Templates
 from inkwire.store.orders import SqlOrders
 from inkwire.store.outbox import SqlOutbox
+from inkwire.store.record_folders import SqlRecordFolders
 from inkwire.store.rewrap import Rewrapper
 from inkwire.store.run_log import SqlRunLog
 from inkwire.store.seals import Seals, sealed_hub_key
@@ -91,6 +97,11 @@ class SqlStore:
         self.documents: Documents = SqlDocuments(database, seals.cipher)
         self.sign_requests: SignRequests = SqlSignRequests(database)
         self.evidence: Evidence = SqlEvidence(database, seals.cipher)
+        self.record_folders: RecordFolders = SqlRecordFolders(database)
+        self.attachments: Attachments = SqlAttachments(database)
+        self.activities: Activities = SqlActivities(database)
+        self.api_usages: ApiUsages = SqlApiUsages(database)
+        self.field_states: FieldStates = SqlFieldStates(database)
 
     def counters(self) -> Mapping[str, int]:
         """The change counters, by topic."""

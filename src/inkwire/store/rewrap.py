@@ -7,7 +7,11 @@ import sqlalchemy as sa
 
 from inkwire.store import rows, schema, schema_acting, schema_orders, schema_sending
 from inkwire.store.cipher import Cipher, place
-from inkwire.store.connection_seals import connection_secret_place, token_place
+from inkwire.store.connection_seals import (
+    authorization_place,
+    connection_secret_place,
+    token_place,
+)
 from inkwire.store.database import Database
 from inkwire.store.sources import secret_place
 from inkwire.store.webhook_seals import headers_place, key_place
@@ -38,6 +42,10 @@ class Rewrapper:
                 (
                     schema_acting.connection_secrets.c.sealed,
                     lambda row: connection_secret_place(row.connection_id, row.name),
+                ),
+                (
+                    schema_acting.connection_authorizations.c.sealed,
+                    lambda row: authorization_place(row.connection_id),
                 ),
                 (schema_sending.webhooks.c.headers, lambda row: headers_place(row.id)),
                 (

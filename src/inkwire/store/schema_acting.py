@@ -5,13 +5,24 @@ import sqlalchemy as sa
 from inkwire.model.work import CommandState, ParkCause, WorkState
 from inkwire.store.schema import Json, Micros, make_id, may, metadata, need, partial, text
 
-#: Rows that are started by themselves; a row that waits for a person is none.
+#: Rows that are started by themselves; a row that waits for a person or a mapping is none.
 WAITS: sa.ColumnElement[bool] = sa.literal_column(
     f"(state = '{WorkState.NEW.value}' OR "
-    f"(state = '{WorkState.PARKED.value}' AND park_cause <> '{ParkCause.PERSON.value}'))"
+    f"(state = '{WorkState.PARKED.value}' AND park_cause <> '{ParkCause.PERSON.value}' "
+    f"AND park_cause <> '{ParkCause.MAPPING.value}'))"
 )
 RUNS: sa.ColumnElement[bool] = sa.literal_column(f"state = '{WorkState.RUNNING.value}'")
 IS_PARKED: sa.ColumnElement[bool] = sa.literal_column(f"state = '{WorkState.PARKED.value}'")
+IS_UNMAPPED: sa.ColumnElement[bool] = sa.literal_column(
+    f"(state = '{WorkState.PARKED.value}' AND park_cause = '{ParkCause.MAPPING.value}')"
+)
+#: What the clock makes, by its entity; and the rest.
+IS_UPKEEP: sa.ColumnElement[bool] = sa.literal_column(
+    "(entity_key >= 'integration:' AND entity_key < 'integration;')"
+)
+NO_UPKEEP: sa.ColumnElement[bool] = sa.literal_column(
+    "(entity_key < 'integration:' OR entity_key >= 'integration;')"
+)
 OF_AN_EVENT: sa.ColumnElement[bool] = sa.literal_column("event_id IS NOT NULL")
 OF_WORK: sa.ColumnElement[bool] = sa.literal_column("work_id IS NOT NULL")
 IS_ASKED: sa.ColumnElement[bool] = sa.literal_column(f"state = '{CommandState.NEW.value}'")
@@ -50,7 +61,24 @@ connection_secrets = sa.Table(
     need("sealed", sa.LargeBinary()),
 )
 
-#: The foreign key keeps a connection from going while somebody names it.
+#: At most one consent of a person is waited for at a time. `sealed`: the verifier.
+connection_authorizations = sa.Table(
+    "connection_authorizations",
+    metadata,
+    sa.Column(
+        "connection_id",
+        text(),
+        sa.ForeignKey("connections.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("state_hash", sa.LargeBinary(), nullable=False, unique=True),
+    need("redirect_uri"),
+    need("session"),
+    need("until", Micros()),
+    need("sealed", sa.LargeBinary()),
+)
+
+#: The foreign keys keep a connection from going while somebody names it.
 integrations = sa.Table(
     "integrations",
     metadata,
@@ -60,6 +88,9 @@ integrations = sa.Table(
     need("state"),
     need("settings", Json()),
     sa.Column("connection_id", text(), sa.ForeignKey("connections.id"), nullable=True, index=True),
+    sa.Column(
+        "second_connection_id", text(), sa.ForeignKey("connections.id"), nullable=True, index=True
+    ),
     need("source_ids", Json()),
     need("remote", Json()),
     need("created_at", Micros()),
@@ -104,8 +135,11 @@ work = sa.Table(
     partial("ix_work_waiting", WAITS, "integration_id", "entity_key", "created_at", "id"),
     partial("ix_work_executor", RUNS, "executor_id", "id"),
     partial("ix_work_parked", IS_PARKED, "park_cause", "integration_id", "id"),
+    partial("ix_work_cause", IS_PARKED, "park_cause", "id"),
+    partial("ix_work_unmapped", IS_UNMAPPED, "integration_id", "due_at", "id"),
     partial("ix_work_event", OF_AN_EVENT, "event_id", "id"),
     sa.Index("ix_work_integration", "integration_id", "id"),
+    partial("ix_work_acted", NO_UPKEEP, "integration_id", "state", "id"),
     sa.Index("ix_work_state", "state", "id"),
     sa.Index("ix_work_entity", "entity_key", "id"),
 )

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from inkwire.errors import NotFound
+from inkwire.model.access import AuditEntry
 from inkwire.model.connection import ConnectionHealth, HeldToken, Token
+from inkwire.store import rows
 from inkwire.store import schema_acting as tables
 from inkwire.store.acting_rows import token_bytes, token_of
 from inkwire.store.cipher import Cipher
@@ -49,7 +51,14 @@ class Tokens:
         until = now + timedelta(seconds=lease_s)
         return self._set(connection_id, generation, {"leased_until": until}, free)
 
-    def put_token(self, connection_id: str, token: Token, *, generation: int) -> bool:
+    def put_token(
+        self,
+        connection_id: str,
+        token: Token,
+        *,
+        generation: int,
+        audit: AuditEntry | None = None,
+    ) -> bool:
         """Keeps the next token (generation + 1), ends the lease. False: there is a newer one."""
         values = {
             "token": self._cipher.wrap(token_bytes(token), token_place(connection_id)),
@@ -57,11 +66,12 @@ class Tokens:
             "generation": generation + 1,
             "leased_until": None,
         }
-        return self._set(connection_id, generation, values)
+        return self._set(connection_id, generation, values, audit=audit)
 
-    def drop_lease(self, connection_id: str, *, generation: int) -> None:
-        """Gives the right to refresh back."""
-        self._set(connection_id, generation, {"leased_until": None})
+    def drop_lease(self, connection_id: str, *, generation: int, leased_until: datetime) -> None:
+        """Gives the right to refresh back; a lease that ends at another time is another's."""
+        ours = _connections.c.leased_until == leased_until
+        self._set(connection_id, generation, {"leased_until": None}, ours)
 
     def set_health(
         self, connection_id: str, health: ConnectionHealth, note: str, *, at: datetime
@@ -97,6 +107,7 @@ class Tokens:
         generation: int,
         values: dict[str, object],
         *also: sa.ColumnElement[bool],
+        audit: AuditEntry | None = None,
     ) -> bool:
         """One compare-and-set on the token's generation."""
         require_keepable(connection_id)
@@ -110,4 +121,6 @@ class Tokens:
                 )
                 .values(values)
             )
+            if audit is not None and changed.rowcount == 1:
+                rows.add_audit(conn, audit)
             return changed.rowcount == 1

@@ -1,8 +1,8 @@
 """Claiming work: one row of an entity at a time, oldest due first.
 
 Only lanes are looked at (one row for each entity, see `work_lanes`), so a claim costs the same
-whatever waits behind the first of an entity. Work of a PAUSED integration, or of one whose
-connection needs attention, is not even read.
+whatever waits behind the first of an entity. Work of a PAUSED integration, or of one with a
+connection that needs attention, is not even read.
 """
 
 from collections.abc import Sequence
@@ -94,16 +94,13 @@ class Claims:
 def _acting(conn: sa.Connection) -> Sequence[int]:
     """Integrations whose work may be started."""
     integrations, connections = tables.integrations, tables.connections
+    unwell = sa.exists().where(
+        connections.c.id.in_((integrations.c.connection_id, integrations.c.second_connection_id)),
+        connections.c.health == ConnectionHealth.NEEDS_ATTENTION.value,
+    )
     return conn.scalars(
         sa.select(integrations.c.id)
-        .outerjoin(connections, connections.c.id == integrations.c.connection_id)
-        .where(
-            integrations.c.state != IntegrationState.PAUSED.value,
-            sa.or_(
-                connections.c.id.is_(None),
-                connections.c.health != ConnectionHealth.NEEDS_ATTENTION.value,
-            ),
-        )
+        .where(integrations.c.state != IntegrationState.PAUSED.value, ~unwell)
         .order_by(integrations.c.id)
     ).all()
 

@@ -1,4 +1,4 @@
-"""Work rows: the truth about what is to be done. Claiming is in `work_claims.py`.
+"""Work rows: the truth about what is to be done. See also `work_claims` and `work_wakes`.
 
 Every change is a compare-and-set under the lane of the row's entity (see `work_lanes`).
 """
@@ -16,16 +16,15 @@ from inkwire.store import acting_rows, rows
 from inkwire.store import schema_acting as tables
 from inkwire.store.acting import DeadLetters, Ending, WorkQuery
 from inkwire.store.contract import MAX_PAGE, WORK
-from inkwire.store.database import Database, one_of
+from inkwire.store.database import Database, one_of, tested
 from inkwire.store.intake import clean
-from inkwire.store.keepable import MAX_NUMBER, require_keepable
+from inkwire.store.keepable import known, require_keepable
 from inkwire.store.work_claims import Claims
 from inkwire.store.work_lanes import hold, keep_work, settle
+from inkwire.store.work_wakes import FRESH, Wakes
 
 MAX_COUNT = 10_000
 MAX_RUNNING = 1000
-#: Rows woken in one transaction.
-_WAKE_STEP = 100
 #: Seconds before work that was parked for its connection tries again by itself, if the run named
 #: no time: a connection that looks well and refuses must not be asked without a pause.
 RECHECK_S = 60
@@ -33,19 +32,9 @@ RECHECK_S = 60
 _work = tables.work
 _ENDED = (WorkState.DONE, WorkState.DEAD, WorkState.CANCELLED)
 _OPEN = (WorkState.NEW, WorkState.PARKED)
-#: What a fresh start takes back of the run before.
-_FRESH: dict[str, object] = {
-    "state": WorkState.NEW.value,
-    "run_number": _work.c.run_number + 1,
-    "executor_id": None,
-    "park_cause": None,
-    "error_kind": None,
-    "cancel_asked": False,
-    "finished_at": None,
-}
 
 
-class SqlWorks(Claims):
+class SqlWorks(Claims, Wakes):
     """See `acting.Works`."""
 
     def __init__(self, database: Database) -> None:
@@ -99,14 +88,20 @@ class SqlWorks(Claims):
             )
             return [acting_rows.work(row) for row in found]
 
-    def counts(self) -> Mapping[WorkState, int]:
-        """How many rows are in each state (each counted up to 10,000)."""
+    def counts(self, integration_id: int | None = None) -> Mapping[WorkState, int]:
+        """How many rows are in each state (each counted up to 10,000).
+
+        Of one integration without its upkeep, if it is given.
+        """
         found: dict[WorkState, int] = {}
+        where: list[sa.ColumnElement[bool]] = []
+        if integration_id is not None:
+            where = [_work.c.integration_id == known(integration_id), tables.NO_UPKEEP]
         with self._database.reading() as conn:
             for state in WorkState:
-                some = sa.select(_work.c.id).where(_work.c.state == state.value).limit(MAX_COUNT)
-                count = sa.select(sa.func.count()).select_from(some.subquery())
-                found[state] = conn.scalar(count) or 0
+                some = sa.select(_work.c.id).where(_work.c.state == state.value, *where)
+                few = some.limit(MAX_COUNT).subquery()
+                found[state] = conn.scalar(sa.select(sa.func.count()).select_from(few)) or 0
         return found
 
     def dead(self, *, most: int = MAX_COUNT) -> list[DeadLetters]:
@@ -189,7 +184,7 @@ class SqlWorks(Claims):
             if row.state in (WorkState.NEW, WorkState.RUNNING):
                 state = "waits to start" if row.state is WorkState.NEW else "runs"
                 raise Conflict(f"Work {work_id} {state} already; wait until this run has ended.")
-            values = {**_FRESH, "failures": 0, "takeovers": 0, "note": "", "due_at": at}
+            values = {**FRESH, "failures": 0, "takeovers": 0, "note": "", "due_at": at}
             if subject is not None:
                 values["subject"] = subject
             _set(conn, work_id, values)
@@ -210,34 +205,6 @@ class SqlWorks(Claims):
             rows.add_audit(conn, audit)
             self._database.bump(conn, WORK)
             return _one(conn, work_id)
-
-    def wake(self, *, connection_id: str, at: datetime) -> int:
-        """Rows parked on this connection's health become NEW, due at once; 100 a transaction."""
-        require_keepable(connection_id)
-        integrations = sa.select(tables.integrations.c.id).where(
-            tables.integrations.c.connection_id == connection_id
-        )
-        parked = (
-            tables.IS_PARKED,
-            _work.c.park_cause == ParkCause.CONNECTION.value,
-            _work.c.integration_id.in_(integrations),
-        )
-        lanes_of = sa.select(_work.c.id, _work.c.integration_id, _work.c.entity_key)
-        woken = 0
-        while True:
-            with self._database.writing() as conn:
-                found = conn.execute(lanes_of.where(*parked).limit(_WAKE_STEP)).all()
-                if not found:
-                    return woken
-                lanes = {(row.integration_id, row.entity_key) for row in found}
-                hold(conn, lanes)
-                mine = one_of(conn, _work.c.id, [row.id for row in found])
-                changed = conn.execute(
-                    _work.update().where(mine, *parked).values({**_FRESH, "due_at": at})
-                )
-                settle(conn, lanes)
-                self._database.bump(conn, WORK)
-                woken += changed.rowcount
 
     @contextmanager
     def _held(self, work_id: str) -> Iterator[tuple[sa.Connection, Work | None]]:
@@ -291,12 +258,15 @@ def _cancelled(note: str, at: datetime) -> dict[str, object]:
 
 
 def _conditions(query: WorkQuery) -> Iterator[sa.ColumnElement[bool]]:
+    """The filters; where one of them finds few rows, the others only test these."""
     require_keepable(query.entity_key, query.event_id, query.workflow, query.before)
+    few = query.entity_key is not None or query.event_id is not None
     if query.integration_id is not None:
-        known = query.integration_id if 0 < query.integration_id <= MAX_NUMBER else 0
-        yield _work.c.integration_id == known
+        column = _work.c.integration_id
+        yield (tested(column) if few or _by_state(query) else column) == known(query.integration_id)
     if query.state is not None:
-        yield _work.c.state == query.state.value
+        column = _work.c.state
+        yield (tested(column) if few or query.park_cause else column) == query.state.value
     if query.park_cause is not None:
         yield tables.IS_PARKED
         yield _work.c.park_cause == query.park_cause.value
@@ -310,10 +280,17 @@ def _conditions(query: WorkQuery) -> Iterator[sa.ColumnElement[bool]]:
     if query.error_kind is not None:
         yield _work.c.error_kind == query.error_kind.value
     if query.upkeep is not None:
-        ours = sa.and_(_work.c.entity_key >= "integration:", _work.c.entity_key < "integration;")
-        yield ours if query.upkeep else sa.not_(ours)
+        # The words of the partial index, unless the cause has a better one.
+        rest = sa.not_(tables.IS_UPKEEP) if query.park_cause else tables.NO_UPKEEP
+        yield tables.IS_UPKEEP if query.upkeep else rest
     if query.before is not None:
         yield _work.c.id < query.before
+
+
+def _by_state(query: WorkQuery) -> bool:
+    """Whether few rows of any integration are in that state, and no index holds both."""
+    ended = (None, WorkState.DONE)
+    return query.state not in ended and query.park_cause is None and query.upkeep is not False
 
 
 def _set(conn: sa.Connection, work_id: str, values: Mapping[str, object]) -> None:

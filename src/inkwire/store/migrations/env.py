@@ -4,6 +4,7 @@ from alembic import context
 
 from inkwire.store import (  # noqa: F401 - add their tables to the metadata
     schema_acting,
+    schema_crm,
     schema_orders,
     schema_sending,
 )
