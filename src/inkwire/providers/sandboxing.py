@@ -90,6 +90,12 @@ class Post(Protocol):
         """The answer's status; None if none came within `timeout_s` seconds."""
         ...
 
+    async def exchange(
+        self, url: str, *, headers: Sequence[tuple[str, str]], body: bytes, timeout_s: float
+    ) -> tuple[int, bytes] | None:
+        """The same with the first bytes of the answer's body."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
@@ -121,6 +127,14 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FaultAnswer:
+    """What a fault of kind `status` answers in a vendor's own shape."""
+
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Mounted:
     """What a provider's sandbox gives back."""
 
@@ -132,3 +146,5 @@ class Mounted:
     ready: Callable[[], Mapping[str, Any]]
     #: Pages for the head of every page: (title, path).
     pages: tuple[tuple[str, str], ...] = ()
+    #: (path, status, the rule's `code`) → the answer of a fault; None: in the room's own shape.
+    fault: Callable[[str, int, str], FaultAnswer] | None = None

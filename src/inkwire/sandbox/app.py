@@ -103,7 +103,9 @@ def build(
     app: ASGIApp = Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={InkwireError: _refused}
     )
-    app = Calls(app, routes=routes, faults=faults, journal=journal, clock=clock)
+    # Routes have no hash: they are known by their identity.
+    shapes = {id(each): one.fault for one in mounted.values() if one.fault for each in one.routes}
+    app = Calls(app, routes=routes, faults=faults, journal=journal, clock=clock, shapes=shapes)
     ready = {name: one.ready() for name, one in mounted.items()}
     return Sandbox(app=_Outer(app, clock, url), ready=ready)
 
