@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from fakes.crm_rows import CrmRows
 from inkwire.access.gate import CLI
 from inkwire.auditing import Auditor
 from inkwire.integrations.desk import IntegrationDraft
@@ -122,7 +123,12 @@ def acting_ids(rooms):
     add_integration(rooms, connection_id="silent-main")
     rooms.hub.integrations.move(CLI, 1, IntegrationState.ACTIVE)
     work = in_doubt(rooms)
+    crm = CrmRows(rooms.hub, rooms.store.integrations.get(1))
+    arrived = crm.attachment(work.id)
     return {
+        "folder_id": crm.folder().folder_id,
+        "file_id": arrived.file_id,
+        "version_id": arrived.version_id,
         "connection_id": "silent-main",
         "integration_id": "int_1",
         "work_id": work.id,

@@ -31,13 +31,14 @@ class Seen:
 
 @dataclass
 class Reply:
-    """What to answer; `drop`: close the connection instead."""
+    """What to answer; `drop`: close the connection instead; `short`: after so many bytes of it."""
 
     status: int = 200
     json: Any = None
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
+    short: int | None = None
 
 
 class BoxServer:
@@ -117,7 +118,9 @@ class BoxServer:
             handler.send_header(name, value)
         handler.send_header("Content-Length", str(len(out)))
         handler.end_headers()
-        handler.wfile.write(out)
+        handler.wfile.write(out[: reply.short])
+        if reply.short is not None:
+            handler.close_connection = True
 
 
 def loopback_guard(resolver: Resolver = system_resolver) -> Guard:

@@ -16,6 +16,7 @@ class ToyKind:
     title = "Toy copy"
     summary = "Copies things from here to there."
     provider = "silent"
+    second_provider = ""
     settings = (
         SettingField(key="word", label="Word", help="", kind=SettingKind.TEXT, default=""),
         SettingField(
@@ -64,6 +65,7 @@ class LonelyKind(ToyKind):
     name = "lonely"
     title = "Lonely"
     provider = ""
+    second_provider = ""
     settings = ()
 
     def problems(self, integration, services):

@@ -79,6 +79,11 @@ PARTS_OF_A_STORE = (
     "connections",
     "commands",
     "executors",
+    "record_folders",
+    "attachments",
+    "activities",
+    "api_usages",
+    "field_states",
 )
 
 

@@ -48,6 +48,8 @@ class SandboxProcess:
         self.port = int(self.url.rpartition(":")[2])
         #: The ready-made application: client_id, client_secret, console_file, primary_key …
         self.box: dict[str, Any] = self.ready["box"]
+        #: The ready-made application: base_url, client_id, client_secret, organization_id, username.
+        self.salesforce: dict[str, Any] = self.ready["salesforce"]
 
     def stop(self) -> None:
         """Ends it in good order."""
@@ -111,9 +113,61 @@ class SandboxProcess:
         """Scopes, rights, authorisation or keys of the ready-made application."""
         self.call("PATCH", f"/apps/{self.box['client_id']}", changed)
 
+    def add_record(self, name: str, *, late_s: float = 0, **fields: Any) -> dict[str, Any]:
+        """A record of Salesforce, made by Sam Sales; `late_s`: stamped now, seen that much later."""
+        body = {"fields": fields, "late_s": late_s}
+        return dict(self.call("POST", f"/salesforce/records/{name}", body))
+
+    def change_record(
+        self, name: str, record_id: str, *, late_s: float = 0, **fields: Any
+    ) -> dict[str, Any]:
+        """Changes a record of Salesforce as Sam Sales."""
+        body = {"fields": fields, "late_s": late_s}
+        return dict(self.call("PATCH", f"/salesforce/records/{name}/{record_id}", body))
+
+    def delete_record(self, name: str, record_id: str) -> None:
+        """Moves a record of Salesforce to the recycle bin."""
+        self.call("DELETE", f"/salesforce/records/{name}/{record_id}")
+
+    def records(self, name: str, *, deleted: bool = False) -> list[dict[str, Any]]:
+        """Records of a Salesforce object, oldest first."""
+        found = self.call("GET", f"/salesforce/records/{name}")
+        return [one for one in found if deleted or not one["IsDeleted"]]
+
+    def crm_files(self) -> list[dict[str, Any]]:
+        """Versions of files in Salesforce, each with the `LinkedEntityIds` of its document."""
+        return list(self.call("GET", "/salesforce/files"))
+
     def pace(self, **seconds: float) -> None:
         """`convert_s`, `finalize_s`, `ready_after_s`."""
         self.call("POST", "/pace", seconds)
+
+    def box_upload(self, name: str = "", content: bytes = b"", **where: Any) -> dict[str, Any]:
+        """A person puts a file into `folder`, or a new version of `file`; the file as Box tells.
+
+        `user`: who, an id or login; without one, the owner. `size`: bytes made up, for large ones.
+        """
+        answer = self.session.post(
+            f"{self.url}/_sandbox/box/upload", params={"name": name, **where}, data=content,
+            timeout=120,
+        )  # fmt: skip
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def box_do(self, deed: str, item: str, **more: Any) -> dict[str, Any]:
+        """A person does something with `file:ID` or `folder:ID`: `lock`, `move`, `preview`, ….
+
+        `user` as in `box_upload`; the rest by the deed: see `docs/how-to/sandbox.md`.
+        """
+        return dict(self.call("POST", "/box/do", {"do": deed, "item": item, **more}))
+
+    def box_template(self, key: str, *fields: str) -> None:
+        """A metadata template with text fields, as the enterprise's admin makes it."""
+        self.call("POST", "/box/templates", {"key": key, "fields": list(fields)})
+
+    def box_tree(self) -> list[dict[str, Any]]:
+        """Every item that there is, with versions, metadata and collaborations."""
+        return list(self.call("GET", "/box/tree"))
 
 
 class Receiver:

@@ -53,7 +53,7 @@ class Sent:
 
 
 def _body(media: str, given: str, raw: bytes) -> Any:
-    if media == "application/json":
+    if media in ("application/json", "application/json-patch+json"):
         return json.loads(raw)
     if media == "application/x-www-form-urlencoded":
         return dict(parse_qsl(raw.decode(), keep_blank_values=True))
@@ -178,6 +178,8 @@ def _typed(value: str, kind: str) -> Any:
     """A query's or header's text as the value that it stands for."""
     if kind == "array":
         return value.split(",")
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(value, value)
     return int(value) if kind == "integer" and value.isdigit() else value
 
 

@@ -61,9 +61,10 @@ def wrong(method="jwt", given=None, hidden=None) -> dict[str, str]:
 
 
 def test_the_provider_has_it():
-    """The registry offers Box with both ways of server authentication."""
+    """The registry offers Box with both ways of server authentication, and a person's sign-in."""
     assert isinstance(PROVIDER.connect, BoxConnector)
-    assert [method.name for method in PROVIDER.connect.methods] == ["jwt", "ccg"]
+    methods = [(method.name, method.authorizes) for method in PROVIDER.connect.methods]
+    assert methods == [("jwt", False), ("ccg", False), ("oauth", True)]
 
 
 def test_each_missing_credential_is_named():
@@ -215,7 +216,7 @@ def test_a_wrong_setting_is_named(more, path):
 
 def test_unknown_names_are_refused():
     """A method or a secret that Box has not."""
-    assert "method" in wrong(method="oauth")
+    assert "method" in wrong(method="password")
     assert "secrets.pin" in wrong(hidden=secrets(pin="1"))
 
 
@@ -273,6 +274,39 @@ def test_client_credentials_need_no_key():
     }  # fmt: skip
 
 
+def test_a_person_signs_in_without_an_enterprise():
+    """The app's two credentials suffice; each that lacks is named."""
+    assert wrong("oauth", {}, {}).keys() == {"settings.client_id", "secrets.client_secret"}
+    checked, kept = BOX.clean("oauth", {"client_id": "abc123"}, {"client_secret": "s3cret"})
+    assert checked["authorize_url"] == "https://account.box.com/api/oauth2/authorize"
+    assert "enterprise_id" not in checked
+    plain = {"client_id": "a", "authorize_url": "http://account.box.com/x"}
+    assert wrong("oauth", plain, {"client_secret": "s"}).keys() == {"settings.authorize_url"}
+    url = BOX.authorize_url(
+        "oauth", checked, state="s t", challenge="c", redirect_uri="https://hub.example/back"
+    )
+    assert url == (
+        "https://account.box.com/api/oauth2/authorize?response_type=code&client_id=abc123"
+        "&redirect_uri=https%3A%2F%2Fhub.example%2Fback&state=s+t"
+    )
+    client = {"client_id": "abc123", "client_secret": "s3cret"}
+    request = BOX.code_request(
+        "oauth", checked, kept, code="c0de", verifier="v", redirect_uri="https://hub.example/back"
+    )
+    assert request.url == TOKEN_URL
+    assert request.form == client | {"grant_type": "authorization_code", "code": "c0de"}
+    request = BOX.token_request("oauth", checked, kept, now=NOW, jti="x", refresh="R1")
+    assert request.form == client | {"grant_type": "refresh_token", "refresh_token": "R1"}
+    assert "R1" not in repr(request)
+
+
+def test_a_pair_is_read():
+    """The refresh token comes with each answer; one that could not be sent is none."""
+    for refresh, kept in (("R2", "R2"), ("a b", None), (5, None), ("", None), ("x\n", None)):
+        body = json.dumps({"access_token": "A", "refresh_token": refresh}).encode()
+        assert BOX.read_token(200, body, now=NOW).refresh == kept
+
+
 def test_a_token_is_read():
     """With its life from the answer; a life that is none is an hour, and a long one is cut."""
     for life, seconds in (
@@ -300,6 +334,9 @@ def test_a_token_is_read():
         (400, "invalid_grant", "Please check the 'exp' claim.", NeedsAttention, "clock"),
         (400, "invalid_grant", "OAuth JWT signature verification failed", NeedsAttention, "public key"),
         (400, "invalid_grant", "Grant credentials are invalid", NeedsAttention, "authorised"),
+        (400, "invalid_grant", "Refresh token has expired", NeedsAttention, "Sign in again"),
+        (400, "invalid_grant", "The authorization code has expired", NeedsAttention, "30 seconds"),
+        (400, "redirect_uri_mismatch", "x", NeedsAttention, "Redirect URI"),
         (400, "invalid_grant", "A unique 'jti' value is required.", Transient, "statement"),
         (400, "invalid_request", "Invalid grant_type parameter", NeedsAttention, "authenticates"),
         (400, "<b>new</b>", None, NeedsAttention, "an unknown error"),

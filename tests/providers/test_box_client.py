@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
 import pytest
 import requests
@@ -20,11 +19,9 @@ from inkwire.errors import (
     Transient,
 )
 from inkwire.outbound.requests_adapter import session
-from inkwire.providers.box.client import BoxCalling
-from inkwire.providers.box.client.sdk import SdkBoxClient
 from inkwire.providers.box.objects import NameTaken, SignDraft, SignSigner
+from providers.box_kit import NOW, Kit
 
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DRAFT = SignDraft(
     signers=(
         SignSigner(email="jane@example.com"),
@@ -52,46 +49,6 @@ SIGNED = {
     "signing_log": {"id": "13", "type": "file"},
     "unheard_of": {"x": 1},
 }  # fmt: skip
-
-
-class HeldTokens:
-    """Tokens that count how often another was asked for."""
-
-    def __init__(self) -> None:
-        self.refused: list[str | None] = []
-
-    def access(self, *, refused: str | None = None) -> str:
-        self.refused.append(refused)
-        return "t2" if refused == "t1" or "t1" in self.refused else "t1"
-
-
-class Kit:
-    """A server, a client of it, and what the client recorded."""
-
-    def __init__(self, sessions, **calling) -> None:
-        self.server = BoxServer()
-        self.tokens = HeldTokens()
-        self.calls: list[dict] = []
-        self.attention: list[str] = []
-        self.slept: list[float] = []
-        api, files = sessions
-        self.calling = BoxCalling(
-            **{
-                "api_url": self.server.url,
-                "upload_url": f"{self.server.url}/api",
-                "tokens": self.tokens,
-                "session": api,
-                "files": files,
-                "journal": lambda **call: self.calls.append(call),
-                "now": lambda: NOW,
-                "attention": lambda error: self.attention.append(error.message),
-                **calling,
-            }
-        )
-        self.box = SdkBoxClient(self.calling, chunked_above=1000, sleep=self.slept.append)
-
-    def close(self) -> None:
-        self.server.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from inkwire.providers.settings import (
     MAX_TEXT,
     MAX_URL,
     check_settings,
+    lines_of,
     list_of,
     mapping_of,
 )
@@ -80,6 +81,7 @@ def test_defaults_fill_up_and_unknown_keys_are_refused():
 
 IDS = field(SettingKind.LIST, "")
 MAP = field(SettingKind.MAPPING, "")
+LINES = field(SettingKind.LINES, "")
 MAIL = field(SettingKind.EMAIL, "")
 PAGE = field(SettingKind.URL, "")
 
@@ -88,6 +90,7 @@ PAGE = field(SettingKind.URL, "")
     ("described", "given", "kept"),
     [
         (IDS, " a, b,a\r\nc,, ", "a, b,a\nc,,"),
+        (LINES, " a, b\r\n\r\na, b\n", "a, b\n\na, b"),
         (MAP, "tag = customer.name\r\n\r\nb=c = d\n", "tag = customer.name\n\nb=c = d"),
         (MAP, "", ""),
         (MAIL, " archive@example.com ", "archive@example.com"),
@@ -105,6 +108,7 @@ def test_longer_settings_stay_text(described, given, kept):
 def test_lists_and_mappings_are_read():
     """What is kept as text comes out as parts: each once, in order, without blanks."""
     assert list_of("a, b,a\nc,, ") == ("a", "b", "c")
+    assert lines_of("a, b\n\n a, b\nc") == ("a, b", "a, b", "c")
     assert mapping_of("tag = customer.name\n\nb=c = d") == {"tag": "customer.name", "b": "c = d"}
 
 
@@ -114,6 +118,7 @@ def test_lists_and_mappings_are_read():
         (IDS, "x" * (MAX_LONG_TEXT + 1), "4,000"),
         (IDS, "a\x00b", "printable"),
         (IDS, ["a"], "text"),
+        (LINES, "a\x00b", "printable"),
         (MAP, "no equals sign", "line 1 is none"),
         (MAP, "a = b\n = c", "line 2 is none"),
         (MAP, "a =", "line 1 is none"),

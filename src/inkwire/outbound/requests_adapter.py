@@ -18,10 +18,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.util.connection import create_connection
 
 from inkwire.errors import AddressRefused, Permanent
+from inkwire.outbound import cutoff
 from inkwire.outbound.guard import Guard
 from inkwire.outbound.hosts import read_literal
 from inkwire.outbound.networks import Address
@@ -30,6 +31,8 @@ from inkwire.outbound.tls import client_context
 #: Seconds that an idle connection is kept: less than the 5 s after which common servers close. A
 #: request that meets a closing connection has an unknown outcome, which for a create costs a probe.
 KEEP_ALIVE_S = 4.0
+#: Seconds that a piece of a body may take to leave; urllib3 would allow what connecting may take.
+SEND_S = 60.0
 #: Bytes of an answer, decoded, beyond which it is cut off.
 MAX_ANSWER = 256 * 1024 * 1024
 #: Seconds that a name may take to be looked up.
@@ -114,9 +117,28 @@ class _Once:
             raise
         except (OSError, HTTPError) as error:
             raise NewConnectionError(self, str(error)) from error  # type: ignore[arg-type]
+        self._give_time()
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """As urllib3's, with its own time to send; the time to read is set after it."""
+        self._give_time()
+        super().request(*args, **options)  # type: ignore[misc] # a mixin
+
+    def _give_time(self) -> None:
+        """Once connected: what is sent next may take as long as sending may."""
+        one: Any = self
+        if one.sock is not None:
+            one.timeout = SEND_S
+            one.sock.settimeout(SEND_S)
+            cutoff.watch(one.sock)
 
     def _new_conn(self) -> socket:
         """The hook of urllib3 that opens the socket; TLS and its name come after it."""
+        made = self._opened()
+        cutoff.watch(made)
+        return made
+
+    def _opened(self) -> socket:
         places = self.places
         if places is None:
             return super()._new_conn()  # type: ignore[misc,no-any-return] # a mixin
@@ -183,8 +205,8 @@ class _Limited:
 class GuardedAdapter(HTTPAdapter):
     """The transport of a guarded session."""
 
-    def __init__(self, places: Places, tls: ssl.SSLContext, max_answer: int) -> None:
-        """`max_answer`: bytes."""
+    def __init__(self, places: Places, tls: ssl.SSLContext, max_answer: int | None) -> None:
+        """`max_answer`: bytes; None: the caller counts."""
         self._places = places
         self._tls = tls
         self._max_answer = max_answer
@@ -216,11 +238,28 @@ class GuardedAdapter(HTTPAdapter):
         """Nothing to add: the context checks certificates, and cannot be told not to."""
 
     def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
-        """Sends once. Raises AddressRefused before anything leaves, else what requests raises."""
+        """Sends once. Raises AddressRefused before anything leaves, else what requests raises.
+
+        A ProxyError means that nothing has left.
+        """
         self._places.check(request.url, proxied=bool(options.get("proxies")))
-        response = super().send(request, *args, **options)
-        response.raw = _Limited(response.raw, self._max_answer)
+        try:
+            response = super().send(request, *args, **options)
+        except requests.exceptions.ProxyError as error:
+            if _never_connected(error):
+                raise
+            # A connection that closes forgets at urllib3 that it had reached the proxy.
+            raise requests.ConnectionError(
+                "the connection to the proxy broke", request=request
+            ) from error
+        if self._max_answer is not None:
+            response.raw = _Limited(response.raw, self._max_answer)
         return response
+
+
+def _never_connected(error: requests.exceptions.ProxyError) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(getattr(reason, "original_error", None), ConnectTimeoutError)
 
 
 class _Session(requests.Session):
@@ -236,14 +275,15 @@ def session(
     domains: tuple[str, ...] = (),
     proxy: str | None = None,
     ca_file: Path | None = None,
-    max_answer: int = MAX_ANSWER,
+    max_answer: int | None = MAX_ANSWER,
 ) -> requests.Session:
     """A session that may be shared by threads; its owner closes it.
 
     `domains`: the vendor's; with them only their hosts are reached, by https, and hosts inside
     the operator's allow-list: for requests that carry credentials. Without: every public host.
     `proxy`: `http://host:port` that all goes through. `ca_file`: PEM, trusted as well.
-    `max_answer`: bytes. Raises ConfigError for an unusable `ca_file`.
+    `max_answer`: bytes; None for callers that read in pieces and count them. Raises ConfigError
+    for an unusable `ca_file`.
     """
     made = _Session()
     made.trust_env = False

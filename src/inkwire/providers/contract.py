@@ -36,6 +36,8 @@ class SettingKind(StrEnum):
     CHOICE = "choice"
     #: Texts between commas or line breaks, kept as text: see `settings.list_of`.
     LIST = "list"
+    #: Texts on lines of their own, which may hold commas, kept as text: see `settings.lines_of`.
+    LINES = "lines"
     #: Lines `name = value`, kept as text: see `settings.mapping_of`.
     MAPPING = "mapping"
     #: One e-mail address, or empty.
@@ -194,6 +196,8 @@ class AuthMethod:
     help: str
     settings: tuple[SettingField, ...]
     secrets: tuple[SecretField, ...]
+    #: Whether a person signs in at the vendor and comes back with a code; see `Connector`.
+    authorizes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,6 +239,28 @@ class Connector(Protocol):
         refresh: str | None,
     ) -> TokenRequest:
         """The request for a token. `jti`: fresh for each try; `refresh`: a refresh token."""
+        ...
+
+    def authorize_url(
+        self, method: str, settings: Settings, *, state: str, challenge: str, redirect_uri: str
+    ) -> str:
+        """Where a person signs in, for a method that `authorizes` (RFC 6749 §4.1, RFC 7636 S256).
+
+        `state`: comes back with the code; `challenge`: of the PKCE verifier.
+        """
+        ...
+
+    def code_request(
+        self,
+        method: str,
+        settings: Settings,
+        secrets: Mapping[str, str],
+        *,
+        code: str,
+        verifier: str,
+        redirect_uri: str,
+    ) -> TokenRequest:
+        """The request that turns the code into a token; it is good for seconds, once."""
         ...
 
     def clock_differs(self, status: int, body: bytes) -> bool:

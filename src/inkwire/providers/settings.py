@@ -70,6 +70,12 @@ def list_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
+def lines_of(text: str) -> tuple[str, ...]:
+    """The lines of LINES that are not empty, in order, without blanks around them."""
+    lines = (line.strip() for line in text.split("\n"))
+    return tuple(line for line in lines if line)
+
+
 def mapping_of(text: str) -> dict[str, str]:
     """The lines of a checked MAPPING: name to value, without blanks around them."""
     pairs = (line.partition("=") for line in text.split("\n") if line.strip())
@@ -172,6 +178,7 @@ def _url(text: str) -> str | _Wrong:
 
 _TEXTS = {
     SettingKind.LIST: _long,
+    SettingKind.LINES: _long,
     SettingKind.MAPPING: _mapping,
     SettingKind.EMAIL: _email,
     SettingKind.URL: _url,

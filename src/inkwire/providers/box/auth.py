@@ -1,14 +1,14 @@
-"""How Inkwire gets Box's tokens: by JWT or client credentials (R14–R19, R33). Pure.
+"""How Inkwire gets Box's tokens: by JWT, client credentials, or a person's sign-in. Pure.
 
-Sources: developer.box.com/guides/authentication (JWT without SDK, client credentials grant) and
-RFC 7523. A statement is good for one try: each has its own `jti`.
+Sources: developer.box.com/guides/authentication (JWT without SDK, client credentials grant, OAuth
+2.0) and RFC 7523; R14–R19, R33, R70. A statement is good for one try: each has its own `jti`. A
+code is good for 30 seconds; a refresh token for 60 days and once, and its answer brings the next.
 """
 
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from inkwire.errors import InvalidInput
 from inkwire.model.connection import Token
@@ -18,20 +18,21 @@ from inkwire.providers.box.auth_fields import (
     CONFIG,
     JWT,
     METHODS,
+    OAUTH,
     TOKEN_URL,
     from_config,
 )
 from inkwire.providers.box.token_answers import read_token, wants_other_clock
 from inkwire.providers.contract import AuthMethod, Settings, TokenRequest
+from inkwire.providers.oauth import PLAIN, address_problem, sign_in_url
 from inkwire.providers.settings import check_settings, complete_settings
 
 #: Box's hosts; files are handed out by boxcloud.com, which gets no credentials.
 DOMAINS = ("box.com",)
 #: Seconds that a statement is good for; Box takes 60 at most.
 ASSERTION_S = 45
-_URLS = ("api_url", "upload_url", "token_url")
+_URLS = ("api_url", "upload_url", "token_url", "authorize_url")
 _DIGITS = re.compile(r"[0-9]{1,20}")
-_PLAIN = re.compile(r"[\x21-\x7e]{1,512}")
 _WHERE = {
     "settings.client_id": "is needed: the Client ID of the app, under Configuration in Box's "
     "Developer Console",
@@ -47,7 +48,7 @@ _WHERE = {
 
 
 class BoxConnector:
-    """Box's server authentication: the app's service account, or a user that it acts as."""
+    """Box's ways to a token: for the app's service account, or for a person who signed in."""
 
     methods: tuple[AuthMethod, ...] = METHODS
     domains: tuple[str, ...] = DOMAINS
@@ -91,16 +92,15 @@ class BoxConnector:
         jti: str,
         refresh: str | None,
     ) -> TokenRequest:
-        """The request for a token of the enterprise's service account (R16).
+        """The request for a token of the enterprise's service account (R16), or by `refresh`.
 
-        `settings` and `secrets` as `clean` gave them; `refresh` is not used: there is no refresh
-        token in server authentication. `jti`: 16 to 128 characters, never used before.
+        `settings` and `secrets` as `clean` gave them. `refresh`: for a person's sign-in alone;
+        server authentication has none. `jti`: 16 to 128 characters, never used before.
         """
-        form = {
-            "client_id": str(settings["client_id"]),
-            "client_secret": secrets["client_secret"],
-        }
-        if method == CCG:
+        form = _client(settings, secrets)
+        if method == OAUTH:
+            form |= {"grant_type": "refresh_token", "refresh_token": refresh or ""}
+        elif method == CCG:
             form |= {
                 "grant_type": "client_credentials",
                 "box_subject_type": "enterprise",
@@ -113,6 +113,34 @@ class BoxConnector:
             }
         return TokenRequest(url=str(settings["token_url"]), form=form)
 
+    def authorize_url(
+        self, method: str, settings: Settings, *, state: str, challenge: str, redirect_uri: str
+    ) -> str:
+        """Where a person signs in and allows what the app has ticked.
+
+        `challenge` is not sent: Box documents no PKCE; the client secret goes with the code.
+        """
+        asked = {
+            "client_id": str(settings["client_id"]),
+            "redirect_uri": redirect_uri,
+            "state": state,
+        }
+        return sign_in_url(str(settings["authorize_url"]), asked)
+
+    def code_request(
+        self,
+        method: str,
+        settings: Settings,
+        secrets: Mapping[str, str],
+        *,
+        code: str,
+        verifier: str,
+        redirect_uri: str,
+    ) -> TokenRequest:
+        """The request that turns the code into a token and a refresh token, within 30 seconds."""
+        form = _client(settings, secrets) | {"grant_type": "authorization_code", "code": code}
+        return TokenRequest(url=str(settings["token_url"]), form=form)
+
     def clock_differs(self, status: int, body: bytes) -> bool:
         """Whether Box refused the statement's `exp`: our clock goes wrong."""
         return wants_other_clock(status, body)
@@ -122,6 +150,13 @@ class BoxConnector:
     ) -> Token:
         """The answer's token. Raises NeedsAttention, LimitReached or Transient, each in words."""
         return read_token(status, body, now=now, retry_after_s=retry_after_s)
+
+
+def _client(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "client_id": str(settings["client_id"]),
+        "client_secret": secrets["client_secret"],
+    }
 
 
 def _method(name: str) -> AuthMethod:
@@ -168,7 +203,8 @@ def _missing(
     """Each credential that lacks, by its path (R17)."""
     if f"secrets.{CONFIG}" in wrong:
         return {}  # what it would have held lacks only because of it
-    lacking = [f"settings.{key}" for key in ("client_id", "enterprise_id") if not settings.get(key)]
+    ids = ("client_id",) if method == OAUTH else ("client_id", "enterprise_id")
+    lacking = [f"settings.{key}" for key in ids if not settings.get(key)]
     roles = ["client_secret"]
     if method == JWT:
         roles += ["public_key_id", "private_key"]
@@ -184,36 +220,22 @@ def _settings_problems(settings: Settings, wrong: Mapping[str, str]) -> dict[str
         value = str(settings.get(key, ""))
         if value and not _DIGITS.fullmatch(value):
             found[f"settings.{key}"] = "must be digits only, as Box shows it"
-    if settings.get("client_id") and not _PLAIN.fullmatch(str(settings["client_id"])):
+    if settings.get("client_id") and not PLAIN.fullmatch(str(settings["client_id"])):
         found["settings.client_id"] = "must be letters and digits, as Box shows it; copy it again"
     for key in _URLS:
-        if key in settings and (problem := _url_problem(str(settings[key]))):
+        if key not in settings:
+            continue
+        problem = address_problem(str(settings[key]), DOMAINS, example="https://api.box.com")
+        if problem is not None:
             found[f"settings.{key}"] = problem
     return {path: text for path, text in found.items() if path not in wrong}
-
-
-def _url_problem(url: str) -> str | None:
-    """What is wrong with an address by its spelling; where it leads is the guard's to judge."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "is no address; it must look like https://api.box.com"
-    if parts.scheme not in ("http", "https") or not host or port == 0:
-        return "must begin with https:// and name a host"
-    if "@" in parts.netloc or parts.query or parts.fragment or url.endswith("/"):
-        return "must be without user, query, fragment and slash at the end"
-    ours = any(host == domain or host.endswith(f".{domain}") for domain in DOMAINS)
-    if ours and parts.scheme != "https":
-        return "must begin with https://: Box is not called unencrypted"
-    return None
 
 
 def _texts_problems(secrets: Mapping[str, str], wrong: Mapping[str, str]) -> dict[str, str]:
     """Client secret, key id and passphrase must be fit for a form; none is repeated here."""
     found = {}
     for role in ("client_secret", "public_key_id"):
-        if secrets.get(role) and not _PLAIN.fullmatch(secrets[role]):
+        if secrets.get(role) and not PLAIN.fullmatch(secrets[role]):
             found[f"secrets.{role}"] = "holds a blank or an odd character; copy it again"
     passphrase = secrets.get("passphrase", "")
     if len(passphrase) > 512 or "\x00" in passphrase:

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from inkwire.errors import InvalidInput
 from inkwire.providers.contract import AuthMethod, SecretField, SettingField, SettingKind
 
-JWT, CCG = "jwt", "ccg"
+JWT, CCG, OAUTH = "jwt", "ccg", "oauth"
 API_URL = "https://api.box.com"
 UPLOAD_URL = "https://upload.box.com/api"
 TOKEN_URL = "https://api.box.com/oauth2/token"
+AUTHORIZE_URL = "https://account.box.com/api/oauth2/authorize"
 CONFIG = "config_file"
 #: Characters of the console's file.
 _MAX_CONFIG = 65_536
@@ -38,13 +40,13 @@ _ENTERPRISE_ID = _text(
     "Digits, under General Settings of the app, or Account & Billing in the Admin Console.",
     example="1234567",
 )
-_COMMON = (
-    _text(
-        "as_user",
-        "As user",
-        "Id (digits) of the Box user that calls act as; empty: the app's own service account.",
-        example="23456789",
-    ),
+_AS_USER = _text(
+    "as_user",
+    "As user",
+    "Id (digits) of the Box user that calls act as; empty: the app's own service account.",
+    example="23456789",
+)
+_URLS = (
     _text("api_url", "API address", "Box's own unless you test by a sandbox.", default=API_URL),
     _text("upload_url", "Upload address", "Box's own, or the sandbox's.", default=UPLOAD_URL),
     _text("token_url", "Token address", "Box's own, or the sandbox's.", default=TOKEN_URL),
@@ -52,6 +54,8 @@ _COMMON = (
 _CLIENT_SECRET = _secret(
     "client_secret", "Client secret", "Beside the client ID; “Fetch Client Secret” shows it."
 )
+#: Where no file can stand for it.
+_NEEDED_SECRET = replace(_CLIENT_SECRET, required=True)
 JWT_METHOD = AuthMethod(
     name=JWT,
     title="JWT (server authentication)",
@@ -68,7 +72,8 @@ JWT_METHOD = AuthMethod(
             default="RS256",
             choices=("RS256", "RS384", "RS512"),
         ),
-        *_COMMON,
+        _AS_USER,
+        *_URLS,
     ),
     secrets=(
         _secret(
@@ -93,10 +98,28 @@ CCG_METHOD = AuthMethod(
     name=CCG,
     title="Client credentials (server authentication)",
     help="Client ID and secret alone give a token for the app's service account.",
-    settings=(_CLIENT_ID, _ENTERPRISE_ID, *_COMMON),
-    secrets=(_CLIENT_SECRET,),
+    settings=(_CLIENT_ID, _ENTERPRISE_ID, _AS_USER, *_URLS),
+    secrets=(_NEEDED_SECRET,),
 )
-METHODS = (JWT_METHOD, CCG_METHOD)
+OAUTH_METHOD = AuthMethod(
+    name=OAUTH,
+    title="OAuth 2.0 (a user signs in)",
+    help="A person signs in at Box once, and calls are made as that person. The sign-in lasts as "
+    "long as it is used at least every 60 days.",
+    settings=(
+        _CLIENT_ID,
+        *_URLS,
+        _text(
+            "authorize_url",
+            "Sign-in address",
+            "Box's own, or the sandbox's.",
+            default=AUTHORIZE_URL,
+        ),
+    ),
+    secrets=(_NEEDED_SECRET,),
+    authorizes=True,
+)
+METHODS = (JWT_METHOD, CCG_METHOD, OAUTH_METHOD)
 
 
 def from_config(text: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -1,6 +1,6 @@
 """What Box's API speaks of, as values: only what Inkwire uses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,16 @@ class BoxFolder:
     parent_id: str | None
     #: `active`, `trashed` or `deleted`.
     status: str = "active"
+    #: Folders above it, the nearest last, without All Files.
+    path: tuple["BoxRef", ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxRef:
+    """A folder above something."""
+
+    id: str
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +46,91 @@ class BoxFile:
     sha1: str
     size: int
     parent_id: str | None = None
+    #: Of the present version, from 1; 0 if Box does not say.
+    version_number: int = 0
+    #: Folders above it, the nearest last, without All Files.
+    path: tuple[BoxRef, ...] = ()
+    locked: bool = False
+    #: Who changed it last; None if Box does not say.
+    modified_by: BoxUser | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxVersion:
+    """A version of a file, the present one or an older one."""
+
+    id: str
+    #: From 1; 0 if Box does not say.
+    number: int
+    sha1: str
+    size: int
+    #: The file's name at that time.
+    name: str = ""
+    modified_by: BoxUser | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxItem:
+    """What a folder holds: a file (at its present version) or a folder."""
+
+    #: `file` or `folder`; others, e.g. `web_link`, are left out.
+    type: str
+    id: str
+    name: str
+    version_id: str = ""
+    sha1: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxContent:
+    """A file's bytes as they come."""
+
+    #: Bytes, if Box says how many.
+    size: int | None
+    pieces: Iterator[bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxCollaboration:
+    """Somebody's access to a folder."""
+
+    id: str
+    #: E-mail of who has it, or was invited.
+    login: str
+    role: str
+    #: `accepted`, `pending` or `rejected`.
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxTemplateField:
+    """A field of a metadata template."""
+
+    key: str
+    #: `string`, `float`, `date` (RFC 3339 with a time), `enum` or `multiSelect`.
+    type: str
+    #: Of an enum: what it may hold.
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxChange:
+    """One entry of the user's event stream."""
+
+    event_id: str
+    #: Box's own spelling, e.g. `ITEM_UPLOAD`.
+    type: str
+    item_type: str
+    item_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BoxChanges:
+    """A page of the user's event stream, and where the next begins."""
+
+    changes: tuple[BoxChange, ...]
+    next_position: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

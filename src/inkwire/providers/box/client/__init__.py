@@ -1,7 +1,8 @@
 """Box's API by the official SDK, behind adapters of ours (DESIGN §4; box.md §5).
 
 Every method is synchronous, sends each request once, and raises only `CallFailed` kinds:
-a create whose answer did not come is Ambiguous, any other lost answer Transient; 401 refreshes
+a create whose answer did not come is Ambiguous, any other lost answer Transient (so is that of a
+create that Box itself makes once only: metadata, a collaboration); 401 refreshes
 the token once and then is NeedsAttention; 403 is NeedsAttention that names the right that lacks,
 or Permanent if it concerns one folder or file only; 429 is LimitReached with Retry-After; 404 of
 something that must be there, and other 4xx, are Permanent with a sentence. The SDK is imported on
@@ -9,21 +10,30 @@ first use.
 
     faults.py    an answer, or none, as an error with a sentence (pure)
     reading.py   Box's JSON as our values (pure)
-    wire.py      the SDK's network client: one guarded request, recorded
-    sdk.py       the calls, by the SDK's managers
+    sending.py   one guarded request, recorded; its answer whole, or a file in pieces
+    wire.py      the SDK's network client, which sends so
+    parts.py     the SDK's managers, ids, pages
+    sdk.py       the client: the parts sdk_folders, sdk_files, sdk_metadata, sdk_sign
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from inkwire.errors import NeedsAttention
 from inkwire.providers.box.objects import (
+    BoxChanges,
+    BoxCollaboration,
+    BoxContent,
     BoxFile,
     BoxFolder,
+    BoxItem,
     BoxSign,
+    BoxTemplateField,
     BoxUser,
+    BoxVersion,
     BoxWebhook,
     NameTaken,
     SignDraft,
@@ -53,7 +63,7 @@ class BoxClient(Protocol):
         ...
 
     def folder(self, folder_id: str) -> BoxFolder | None:
-        """GET /folders/{id}; None for 404 or a trashed one."""
+        """GET /folders/{id} with its path; None for 404 or a trashed one."""
         ...
 
     def create_folder(self, name: str, *, parent_id: str = "0") -> BoxFolder | NameTaken:
@@ -69,11 +79,87 @@ class BoxClient(Protocol):
         ...
 
     def file(self, file_id: str) -> BoxFile | None:
-        """GET /files/{id} with sha1, size and version."""
+        """GET /files/{id} with sha1, size, version, path, lock and who changed it."""
         ...
 
     def download(self, file_id: str, *, version_id: str | None = None) -> bytes:
         """GET /files/{id}/content of that version; at most 200 MB. 202 is Transient."""
+        ...
+
+    def versions(self, file_id: str) -> Iterator[BoxVersion]:
+        """The present version and the older ones (GET /files/{id}/versions), newest first."""
+        ...
+
+    def open_file(
+        self, file_id: str, *, version_id: str | None = None
+    ) -> AbstractContextManager[BoxContent]:
+        """GET /files/{id}/content of that version, streamed, of any size. 202 is Transient.
+
+        A connection that breaks while it is read is Transient, too.
+        """
+        ...
+
+    def items(self, folder_id: str) -> Iterator[BoxItem]:
+        """GET /folders/{id}/items by marker: files and folders."""
+        ...
+
+    def change_folder(
+        self, folder_id: str, *, name: str | None = None, parent_id: str | None = None
+    ) -> BoxFolder | NameTaken:
+        """PUT /folders/{id}: renames or moves it."""
+        ...
+
+    def metadata(self, folder_id: str, template: str) -> Mapping[str, Any] | None:
+        """GET /folders/{id}/metadata/enterprise/{template}: its fields, and Box's own with `$`.
+
+        None: the folder or the instance is not there.
+        """
+        ...
+
+    def create_metadata(self, folder_id: str, template: str, values: Mapping[str, Any]) -> bool:
+        """POST of the same; False if an instance is there already (tuple_already_exists)."""
+        ...
+
+    def change_metadata(
+        self, folder_id: str, template: str, operations: Sequence[Mapping[str, Any]]
+    ) -> Mapping[str, Any] | None:
+        """PUT a JSON patch: the fields after it; None if a `test` in it did not hold.
+
+        None, too, if the instance is gone.
+        """
+        ...
+
+    def metadata_template(self, template: str) -> tuple[str, ...] | None:
+        """GET /metadata_templates/enterprise/{template}/schema: its field keys; None without."""
+        ...
+
+    def metadata_fields(self, template: str) -> Mapping[str, BoxTemplateField] | None:
+        """GET of the same: its fields with their types, by key; None without."""
+        ...
+
+    def create_metadata_template(self, template: str, title: str, fields: Sequence[str]) -> bool:
+        """POST /metadata_templates/schema with text fields; False if it is there already.
+
+        Box asks for an admin or co-admin: without that it is Permanent, in words.
+        """
+        ...
+
+    def collaborations(self, folder_id: str) -> Iterator[BoxCollaboration]:
+        """GET /folders/{id}/collaborations."""
+        ...
+
+    def collaborate(
+        self, folder_id: str, login: str, role: str, *, notify: bool = False
+    ) -> BoxCollaboration | None:
+        """POST /collaborations; None: that user has access already."""
+        ...
+
+    def remove_collaboration(self, collaboration_id: str) -> bool:
+        """DELETE /collaborations/{id}; False if it is not there."""
+        ...
+
+    def changes(self, position: str) -> BoxChanges:
+        """GET /events with stream_type `changes` from that position; `now` gives the newest."""
         ...
 
     def create_sign_request(self, draft: SignDraft) -> BoxSign:

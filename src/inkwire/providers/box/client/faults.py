@@ -39,12 +39,19 @@ _NOT_RIGHTS = {
 }
 #: 403 for who asks, at what the request names: one folder must not park all other work.
 _NOT_INVITED = "access_denied_insufficient_permissions"
-#: Where bodies name the item: a folder's parent, a request's folder, a webhook's target.
-_IN_BODIES = ("parent", "parent_folder", "target")
+#: Where bodies name the item: a folder's parent, a request's folder, a webhook's target, what is
+#: shared.
+_IN_BODIES = ("parent", "parent_folder", "target", "item")
 #: 409 that passes by itself.
 _PASSING = frozenset({"operation_blocked_temporary", "name_temporarily_reserved", "conflict_retry"})
 _CREATES = re.compile(
     r"/2\.0/(folders|files/content|sign_requests|webhooks|files/upload_sessions/[^/]+/commit)\Z"
+)
+_TEMPLATES = "/2.0/metadata_templates/schema"
+_TEMPLATES_ADMIN = (
+    "Box lets only an admin or co-admin make a metadata template. Have one make it in the Admin "
+    "Console under Content → Metadata, with the key and the text fields that the guide names; "
+    "then retry."
 )
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _ITEM = re.compile(r"/2\.0/(folder|file)s/([0-9]+)(?![^/?])")
@@ -139,6 +146,15 @@ def unreadable(method: str, path: str, status: int) -> CallFailed:
     return unanswered(method, path, why=f"{status} without the object it should hold", sent=True)
 
 
+def foreign(method: str, path: str) -> NeedsAttention:
+    """The error for a 404 that is no JSON: it says nothing of what was asked for."""
+    return NeedsAttention(
+        f"Something answered 404 to {method} {path} in Box's place, for it was not from its API: "
+        "compare the addresses of the connection, and look at what stands between, such as a "
+        "proxy; then check the connection."
+    )
+
+
 def items_of(path: str, body: Mapping[str, Any]) -> tuple[str, ...]:
     """The folders and files that a request is about, as "folder 7"; `body`: its JSON object.
 
@@ -201,6 +217,8 @@ def _forbidden(
 ) -> CallFailed:
     """Of one folder or file: Permanent. Of the whole connection, or who knows: NeedsAttention."""
     code = answer.code
+    if (method, path) == ("POST", _TEMPLATES):
+        return BoxRefused(_TEMPLATES_ADMIN, answer)
     at = f" on {', '.join(items)}" if items else ""
     if code in _NOT_RIGHTS:
         return BoxRefused(f"Box refuses {method} {path}{at}: {_NOT_RIGHTS[code]}.", answer)
@@ -240,6 +258,9 @@ def right_for(path: str) -> str:
         "webhooks": WEBHOOKS,
         "folders": READ_WRITE,
         "files": READ_WRITE,
+        "collaborations": READ_WRITE,
+        "metadata_templates": READ_WRITE,
+        "events": READ_WRITE,
     }.get(kind, "")
 
 

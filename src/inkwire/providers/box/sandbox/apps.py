@@ -26,6 +26,8 @@ SCOPES = (
 )
 #: Rights that are switches of their own in the console.
 AS_USER, USER_TOKENS = "as_user", "user_tokens"
+#: Makes the service account a co-admin, who may make metadata templates.
+CO_ADMIN = "co_admin"
 _APP, _USER = "box_app", "box_user"
 
 
@@ -38,8 +40,9 @@ class Person:
     login: str
 
 
+ADMIN = "30000000001"
 PEOPLE = (
-    Person(id="30000000001", name="Ada Admin", login="ada.admin@example.com"),
+    Person(id=ADMIN, name="Ada Admin", login="ada.admin@example.com"),
     Person(id="30000000002", name="Sam Sales", login="sam.sales@example.com"),
     Person(id=BOX_SIGN, name="Box Sign", login=f"AutomationUser_{ENTERPRISE}_s@boxdevedition.com"),
 )
@@ -78,6 +81,7 @@ class Apps:
             "scopes": list(SCOPES) if scopes is None else scopes,
             "rights": [AS_USER, USER_TOKENS],
             "authorized": True,
+            "redirect_uris": [],
             "primary_key": secrets.token_urlsafe(24),
             "secondary_key": secrets.token_urlsafe(24),
         }
@@ -116,10 +120,27 @@ class Apps:
         """`{"type": "user", "id", "name", "login"}`."""
         return self._state.get(_USER, user_id)
 
+    def by_login(self, login: str) -> Doc | None:
+        """A user by the e-mail."""
+        found = self._state.find(_USER, name=login.lower(), limit=1)
+        return found[0][1] if found else None
+
     def _keep_user(self, user_id: str, name: str, login: str) -> Doc:
         user = {"type": "user", "id": user_id, "name": name, "login": login}
         self._state.put(_USER, user_id, user, name=login.lower())
         return user
+
+
+def people(apps: Apps) -> list[Doc]:
+    """The users who are people: no application's service account, nor Box Sign."""
+    services = {app["service_account_id"] for app in apps.all()}
+    return [user for user in apps.users() if user["id"] not in services | {BOX_SIGN}]
+
+
+def is_admin(app: Doc, user: Doc) -> bool:
+    """Whether a user is an admin or co-admin of the enterprise."""
+    own = user["id"] == app["service_account_id"] and CO_ADMIN in app["rights"]
+    return own or user["id"] == ADMIN
 
 
 def signature_keys(app: Doc) -> tuple[Secret, ...]:

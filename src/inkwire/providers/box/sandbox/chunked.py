@@ -56,7 +56,7 @@ class Chunked:
 
     async def _open_version(self, request: Request, caller: Caller) -> Response:
         body = await json_body(request)
-        item = self._items.get("file", given(request, "id"), caller.user_id)
+        item = self._items.get("file", given(request, "id"), caller.user_id, to="edit")
         about = {"folder": item["parent"], "name": item["name"], "file": item["id"]}
         return self._opened(body, caller, about)
 
@@ -133,17 +133,15 @@ class Chunked:
         _check_digest(request, hashlib.sha1(content, usedforsecurity=False).digest())
         with self._state.change():
             item = self._created(session, content, caller)
-            self._parts.events.about("FILE.UPLOADED", item, caller.user)
             self._forget(session)
         return JSONResponse({"total_count": 1, "entries": [self._items.full(item)]}, 201)
 
     def _created(self, session: Doc, content: bytes, caller: Caller) -> Doc:
+        acts, user = self._parts.acts, caller.user
         if session["file"] is None:
-            return self._items.create_file(
-                session["folder"], session["name"], content, caller.user_id
-            )
-        item = self._items.get("file", session["file"], caller.user_id)
-        return self._items.new_version(item, content, caller.user_id)
+            return acts.upload(user, session["folder"], session["name"], content)
+        item = self._items.get("file", session["file"], caller.user_id, to="edit")
+        return acts.upload_version(user, item, content)
 
     def _session(self, request: Request, caller: Caller) -> Doc:
         session = self._state.get(_SESSION, given(request, "session"))

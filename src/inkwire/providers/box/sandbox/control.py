@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from inkwire.errors import Conflict, InvalidInput, NotFound
 from inkwire.providers.box.sandbox.answers import BoxError, parsed
-from inkwire.providers.box.sandbox.apps import AS_USER, SCOPES, USER_TOKENS, console_file
+from inkwire.providers.box.sandbox.apps import AS_USER, CO_ADMIN, SCOPES, USER_TOKENS, console_file
 from inkwire.providers.box.sandbox.events import DELIVERY, WEBHOOK
 from inkwire.providers.box.sandbox.parts import Parts, given
 from inkwire.providers.box.sandbox.signing import ERRORS, FINAL, PACE, SIGN, NotNow, Signing
@@ -25,7 +25,7 @@ _CHANGEABLE = {
     "secondary_key": str,
 }
 _EXPORTED = ("client_id", "client_secret", "enterprise_id", "primary_key", "secondary_key")
-_LISTS = {"scopes": set(SCOPES), "rights": {AS_USER, USER_TOKENS}}
+_LISTS = {"scopes": set(SCOPES), "rights": {AS_USER, USER_TOKENS, CO_ADMIN}}
 
 
 class Control:
@@ -103,6 +103,8 @@ class Control:
         for name, value in body.items():
             if name in _LISTS:
                 changed[name] = _listed(name, value)
+            elif name == "redirect_uris":
+                changed[name] = _texts(name, value)
             elif name in _CHANGEABLE and isinstance(value, _CHANGEABLE[name]):
                 changed[name] = value
             else:
@@ -247,6 +249,12 @@ async def _body(request: Request) -> Doc:
         return parsed(raw) if raw.strip() else {}
     except BoxError as error:
         raise InvalidInput(f"{error.message}.") from error
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise InvalidInput(fields={name: "must be a list of texts"})
+    return value
 
 
 def _listed(name: str, value: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Webhook events: who hears of them, and their bodies as real ones of Box are written."""
+"""Events: who hears of them, and the webhooks' bodies as real ones of Box are written."""
 
 import json
 import uuid
@@ -9,6 +9,7 @@ from typing import Any
 from inkwire.moments import to_micros
 from inkwire.providers.box.sandbox.apps import stamp
 from inkwire.providers.box.sandbox.items import Items
+from inkwire.providers.box.sandbox.stream import Stream
 from inkwire.providers.sandboxing import Doc, Stage
 
 WEBHOOK, DELIVERY = "box_webhook", "box_delivery"
@@ -19,33 +20,48 @@ WAITING, SETTLED = "a", "z"
 class Events:
     """Turns what happens to an item into deliveries."""
 
-    def __init__(self, stage: Stage, items: Items) -> None:
-        """`stage`: clock, state and faults; `items`: the tree that webhooks stand on."""
+    def __init__(self, stage: Stage, items: Items, stream: Stream) -> None:
+        """`stage`: clock, state, faults; `items`: what webhooks stand on; `stream`: users'."""
+        self._stream = stream
         self._stage = stage
         self._state = stage.state
         self._items = items
 
     def about(
-        self, trigger: str, item: Doc, actor: Doc | None, info: Mapping[str, Any] | None = None
+        self,
+        trigger: str,
+        item: Doc,
+        actor: Doc | None,
+        info: Mapping[str, Any] | None = None,
+        *,
+        source: Doc | None = None,
+        streamed: bool = True,
     ) -> None:
-        """Queues the event for each webhook on the item or a folder above that wants it."""
-        targets = [item, *self._items.ancestors(item)]
-        for target in targets:
+        """Queues the event for each webhook on the item or a folder above that wants it.
+
+        `source`: what it is about, if that is not the item; `streamed`: whether it stands in the
+        event streams of those who see the item, too.
+        """
+        above = list(self._items.ancestors(item))
+        if streamed:
+            self._stream.add(trigger, item, above, actor)
+        for target in (item, *above):
             place = f"{target['type']}/{target['id']}"
             for _, webhook in self._state.find(WEBHOOK, name=place):
                 if trigger in webhook["triggers"]:
-                    self._queue(trigger, webhook, item, actor, info)
+                    self._queue(trigger, webhook, source or self._items.full(item), actor, info)
 
     def deleted(self, webhook: Doc, reason: str) -> None:
         """WEBHOOK.DELETED, to the webhook that is no more."""
         if "WEBHOOK.DELETED" in webhook["triggers"]:
-            self._queue("WEBHOOK.DELETED", webhook, None, None, {"reason": reason})
+            source, info = shown_webhook(webhook), {"reason": reason}
+            self._queue("WEBHOOK.DELETED", webhook, source, None, info)
 
     def _queue(
         self,
         trigger: str,
         webhook: Doc,
-        item: Doc | None,
+        source: Doc,
         actor: Doc | None,
         info: Mapping[str, Any] | None,
     ) -> None:
@@ -60,7 +76,7 @@ class Events:
             "trigger": trigger,
             "webhook": {"id": webhook["id"], "type": "webhook"},
             "created_by": actor,
-            "source": self._items.full(item) if item else shown_webhook(webhook),
+            "source": source,
             # PHP writes an empty map as an array.
             "additional_info": dict(info) if info else [],
         }

@@ -14,8 +14,8 @@ from inkwire.providers.box.sandbox.answers import (
     wrong,
 )
 from inkwire.providers.box.sandbox.apps import full_user
-from inkwire.providers.box.sandbox.items import ROOT, page_of
 from inkwire.providers.box.sandbox.parts import Parts, api, given
+from inkwire.providers.box.sandbox.shapes import ROOT, page_of
 from inkwire.providers.box.sandbox.tokens import Caller
 from inkwire.providers.sandboxing import Doc
 
@@ -31,6 +31,7 @@ class Folders:
         """`parts`: the Box of this sandbox."""
         self._parts = parts
         self._items = parts.items
+        self._acts = parts.acts
 
     def routes(self) -> list[Route]:
         """The calls."""
@@ -44,6 +45,7 @@ class Folders:
             *api(parts, "PUT", one, self._update, _SCOPE),
             *api(parts, "POST", one, self._restore, _SCOPE),
             *api(parts, "DELETE", one, self._delete, _SCOPE),
+            *api(parts, "POST", one + "/copy", self._copy, _SCOPE),
             *api(parts, "GET", one + "/items", self._list, _SCOPE),
             *api(parts, "GET", one + "/trash", self._trashed, _SCOPE),
             *api(parts, "DELETE", one + "/trash", self._purge, _SCOPE),
@@ -75,10 +77,8 @@ class Folders:
         name, parent = text(body, "name", required=True), ref(body, "parent")
         if parent is None:
             raise wrong("parent", "'parent' is required")
-        with self._parts.stage.state.change():
-            folder = self._items.create_folder(parent, name or "", caller.user_id)
-            self._parts.events.about("FOLDER.CREATED", folder, caller.user)
-        return JSONResponse(self._shown(folder, request), 201)
+        folder = self._acts.create_folder(caller.user, parent, name or "")
+        return JSONResponse(self._shown(folder, request, caller), 201)
 
     async def _get(self, request: Request, caller: Caller) -> Response:
         folder_id = given(request, "id")
@@ -86,44 +86,47 @@ class Folders:
             full = self._items.root(caller.user_id)
             return JSONResponse(shown(full, request.query_params.get("fields")))
         folder = self._items.get("folder", folder_id, caller.user_id)
-        return JSONResponse(self._shown(folder, request))
+        return JSONResponse(self._shown(folder, request, caller))
 
     async def _update(self, request: Request, caller: Caller) -> Response:
         body = await json_body(request)
-        folder = self._items.get("folder", given(request, "id"), caller.user_id)
+        folder = self._items.get("folder", given(request, "id"), caller.user_id, to="edit")
         if_match(request, folder)
-        with self._parts.stage.state.change():
-            folder = changed(self._parts, folder, body, caller)
-        return JSONResponse(self._shown(folder, request))
+        folder = changed(self._parts, folder, body, caller)
+        return JSONResponse(self._shown(folder, request, caller))
+
+    async def _copy(self, request: Request, caller: Caller) -> Response:
+        body = await json_body(request)
+        folder = self._items.get("folder", given(request, "id"), caller.user_id, to="download")
+        made = copied(self._parts, folder, body, caller)
+        return JSONResponse(self._shown(made, request, caller), 201)
 
     async def _delete(self, request: Request, caller: Caller) -> Response:
-        folder = self._items.get("folder", given(request, "id"), caller.user_id)
+        folder = self._items.get("folder", given(request, "id"), caller.user_id, to="edit")
         if_match(request, folder)
         recursive = request.query_params.get("recursive", "").lower() == "true"
         if not recursive and self._items.children(folder["id"], caller.user_id):
             raise BoxError(400, "folder_not_empty", "Cannot delete - folder not empty")
-        with self._parts.stage.state.change():
-            self._items.set_status(folder, "trashed")
-            self._parts.events.about("FOLDER.TRASHED", folder, caller.user)
+        self._acts.trash(caller.user, folder)
         return Response(status_code=204)
 
     async def _restore(self, request: Request, caller: Caller) -> Response:
-        folder = self._items.get("folder", given(request, "id"), caller.user_id, trashed=True)
-        with self._parts.stage.state.change():
-            self._items.set_status(folder, "active")
-            self._parts.events.about("FOLDER.RESTORED", folder, caller.user)
-        return JSONResponse(self._shown(folder, request), 201)
+        folder = self._trash(request, caller)
+        folder = self._acts.restore(caller.user, folder)
+        return JSONResponse(self._shown(folder, request, caller), 201)
 
     async def _trashed(self, request: Request, caller: Caller) -> Response:
-        folder = self._items.get("folder", given(request, "id"), caller.user_id, trashed=True)
+        folder = self._trash(request, caller)
         return JSONResponse(self._items.mini(folder) | {"item_status": "trashed"})
 
     async def _purge(self, request: Request, caller: Caller) -> Response:
-        folder = self._items.get("folder", given(request, "id"), caller.user_id, trashed=True)
-        with self._parts.stage.state.change():
-            self._parts.events.about("FOLDER.DELETED", folder, caller.user)
-            self._items.set_status(folder, "deleted")
+        self._acts.purge(caller.user, self._trash(request, caller))
         return Response(status_code=204)
+
+    def _trash(self, request: Request, caller: Caller) -> Doc:
+        """A trashed folder."""
+        name = given(request, "id")
+        return self._items.get("folder", name, caller.user_id, trashed=True, to="edit")
 
     async def _list(self, request: Request, caller: Caller) -> Response:
         query = request.query_params
@@ -136,19 +139,23 @@ class Folders:
             more = start + limit < len(items)
             return JSONResponse(
                 {
-                    "entries": [self._entry(item, fields) for item in page],
+                    "entries": [self._entry(item, fields, caller) for item in page],
                     "limit": limit,
                     "next_marker": str(start + limit) if more else "",
                 }
             )
         offset = whole_number(query.get("offset"), "offset", default=0, most=10**9)
-        return JSONResponse(page_of([self._entry(item, fields) for item in items], offset, limit))
+        page = items[offset : offset + limit]
+        entries = [self._entry(item, fields, caller) for item in page]
+        return JSONResponse(page_of(items, offset, limit) | {"entries": entries})
 
-    def _entry(self, item: Doc, fields: str | None) -> Doc:
-        return shown(self._items.full(item), fields) if fields else self._items.mini(item)
+    def _entry(self, item: Doc, fields: str | None, caller: Caller) -> Doc:
+        if not fields:
+            return self._items.mini(item)
+        return self._items.asked(item, caller.user_id, fields)
 
-    def _shown(self, folder: Doc, request: Request) -> Doc:
-        return shown(self._items.full(folder), request.query_params.get("fields"))
+    def _shown(self, folder: Doc, request: Request, caller: Caller) -> Doc:
+        return self._items.asked(folder, caller.user_id, request.query_params.get("fields"))
 
 
 def if_match(request: Request, item: Doc) -> None:
@@ -162,20 +169,13 @@ def changed(parts: Parts, item: Doc, body: Doc, caller: Caller) -> Doc:
     """Name, parent and description as PUT asks; with the events of that. Raises BoxError."""
     name, parent = text(body, "name"), ref(body, "parent")
     description = text(body, "description")
-    before = (item["name"], item["parent"])
-    if description is not None:
-        item["description"] = description
-    item = parts.items.rename(
-        item,
-        name=item["name"] if name is None else name,
-        parent=parent or item["parent"],
-        user_id=caller.user_id,
-    )
-    kind = item["type"].upper()
-    if item["name"] != before[0]:
-        parts.events.about(f"{kind}.RENAMED", item, caller.user)
-    if item["parent"] != before[1]:
-        parts.events.about(f"{kind}.MOVED", item, caller.user)
-        if kind == "FILE":  # a file that is moved in counts as uploaded, too
-            parts.events.about("FILE.UPLOADED", item, caller.user)
-    return item
+    return parts.acts.change(caller.user, item, name=name, parent=parent, description=description)
+
+
+def copied(parts: Parts, item: Doc, body: Doc, caller: Caller) -> Doc:
+    """A copy as POST asks. Raises BoxError."""
+    parent, name = ref(body, "parent"), text(body, "name")
+    if parent is None:
+        raise wrong("parent", "'parent' is required")
+    version = text(body, "version") or ""
+    return parts.acts.copy(caller.user, item, parent, name=name, version=version)

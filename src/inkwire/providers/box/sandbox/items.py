@@ -1,39 +1,60 @@
-"""The tree of files and folders, each user's own below folder 0."""
+"""The tree of files and folders: each user's own below folder 0, and what others shared."""
 
 import unicodedata
 from collections.abc import Iterator
 
+from inkwire.providers.box.sandbox.access import Access
 from inkwire.providers.box.sandbox.answers import BoxError, not_found, wrong
 from inkwire.providers.box.sandbox.apps import Apps, stamp
+from inkwire.providers.box.sandbox.contents import Hashed, Made
+from inkwire.providers.box.sandbox.shapes import ITEM, ROOT, Shapes
 from inkwire.providers.sandboxing import Doc, Stage
 
-ROOT = "0"
-_ITEM, _VERSION = "box_item", "box_version"
+_VERSION = "box_version"
 _LONGEST_NAME = 255
 #: Box's ids are long numbers, files' and folders' apart.
 _FIRST = {"folder": 246_000_000_000, "file": 1_429_000_000_000}
 _FIRST_VERSION = 1_567_000_000_000
 
 
-class Items:
+class Items(Shapes):
     """Reads and changes the tree. An item that its owner did not make visible is not found."""
 
-    def __init__(self, stage: Stage, apps: Apps) -> None:
-        """`stage`: clock and state; `apps`: the users that own items."""
+    def __init__(self, stage: Stage, apps: Apps, access: Access) -> None:
+        """`stage`: clock and state; `apps`: the users; `access`: who is let in by whom."""
         self._state = stage.state
         self._clock = stage.clock
         self._apps = apps
+        self.access = access
 
-    def get(self, kind: str, item_id: str, user_id: str, *, trashed: bool = False) -> Doc:
-        """An item; `trashed`: one in the trash. Raises BoxError 404."""
-        item = self._state.get(_ITEM, f"{kind}/{item_id}")
-        if item is None or item["owner"] != user_id or item["status"] == "deleted":
+    def get(
+        self, kind: str, item_id: str, user_id: str, *, trashed: bool = False, to: str = "read"
+    ) -> Doc:
+        """An item; `trashed`: one in the trash; `to`: what the user wants to do with it.
+
+        Raises BoxError: 404 for one that the user may not see, 403 for one that is only seen.
+        """
+        item = self._state.get(ITEM, f"{kind}/{item_id}")
+        if item is None or item["status"] == "deleted":
             raise not_found()
-        if not trashed and any(one["status"] != "active" for one in (item, *self.ancestors(item))):
+        above = list(self.ancestors(item))
+        if not self.access.may(user_id, "read", item, above):
+            raise not_found()
+        if not trashed and any(one["status"] != "active" for one in (item, *above)):
             raise BoxError(404, "trashed")
         if trashed and item["status"] != "trashed":
             raise not_found()
+        if to != "read" and not self.access.may(user_id, to, item, above):
+            raise BoxError(403, "access_denied_insufficient_permissions")
         return item
+
+    def raw(self, kind: str, item_id: str) -> Doc | None:
+        """An item wherever it is and whosever it is; None if there never was one."""
+        return self._state.get(ITEM, f"{kind}/{item_id}")
+
+    def every(self) -> list[Doc]:
+        """All items of everybody, oldest first."""
+        return [item for _, item in self._state.find(ITEM)]
 
     def folder_key(self, folder_id: str, user_id: str) -> str:
         """Where a folder's items are kept. Raises BoxError 404 if there is no such folder."""
@@ -46,23 +67,41 @@ class Items:
         """The folders above, the nearest first, without folder 0."""
         parent = item["parent"]
         while parent != ROOT:
-            folder = self._state.get(_ITEM, f"folder/{parent}")
+            folder = self._state.get(ITEM, f"folder/{parent}")
             if folder is None:
                 return
             yield folder
             parent = folder["parent"]
 
-    def children(self, folder_id: str, user_id: str, *, most: int = 1_000_000) -> list[Doc]:
-        """The active items of a folder, folders first, by name; of the `most` oldest."""
-        key = self.folder_key(folder_id, user_id)
-        found = self._state.find(_ITEM, owner=key, limit=most)
-        active = [item for _, item in found if item["status"] == "active"]
-        return sorted(active, key=lambda item: (item["type"] != "folder", item["name"].lower()))
+    def children(self, folder_id: str, user_id: str) -> list[Doc]:
+        """The active items of a folder, folders first, by name. Raises BoxError 404."""
+        active = self.active_in(self.folder_key(folder_id, user_id))
+        if folder_id == ROOT:
+            active += self._shared(user_id)
+        return _sorted(active)
+
+    def active_in(self, key: str, *, most: int = 1_000_000) -> list[Doc]:
+        """The active items that are kept under a folder's key; of the `most` oldest."""
+        found = self._state.find(ITEM, owner=key, limit=most)
+        return _sorted([item for _, item in found if item["status"] == "active"])
+
+    def _shared(self, user_id: str) -> list[Doc]:
+        """What others shared with a user, as it stands in that one's All Files."""
+        found = (self.raw(one["type"], one["id"]) for one in self.access.shared_with(user_id))
+        shown = []
+        for item in found:
+            if item is None or item["status"] != "active":
+                continue
+            above = list(self.ancestors(item))
+            hidden = bool(above) and self.access.may(user_id, "read", above[0], above[1:])
+            if not hidden and all(one["status"] == "active" for one in above):
+                shown.append(item)
+        return shown
 
     def named(self, parent: str, name: str, user_id: str) -> Doc | None:
         """What stands under that name; names differ by more than case."""
         key = self.folder_key(parent, user_id)
-        found = self._state.find(_ITEM, owner=key, name=_folded(name), limit=1)
+        found = self._state.find(ITEM, owner=key, name=_folded(name), limit=1)
         return found[0][1] if found else None
 
     def free_name(self, parent: str, name: str, user_id: str) -> str:
@@ -82,7 +121,13 @@ class Items:
         return self._new("folder", parent, name, user_id, maker=user_id)
 
     def create_file(
-        self, parent: str, name: str, content: bytes, user_id: str, *, maker: str | None = None
+        self,
+        parent: str,
+        name: str,
+        content: bytes | Hashed,
+        user_id: str,
+        *,
+        maker: str | None = None,
     ) -> Doc:
         """A new file at its first version. Raises BoxError 400, 404, 409 with one conflict."""
         self._must_be_free("file", parent, name, user_id)
@@ -95,18 +140,37 @@ class Items:
         """What creating would refuse. Raises BoxError."""
         self._must_be_free(kind, parent, name, user_id)
 
-    def new_version(self, item: Doc, content: bytes, maker: str) -> Doc:
+    def new_version(self, item: Doc, content: bytes | Hashed, maker: str) -> Doc:
         """The file with other content; its etag grows."""
         self._add_version(item, content, maker)
         self._touched(item, maker)
         self.save(item)
         return item
 
+    def copy_version(self, item: Doc, version_id: str, maker: str) -> Doc:
+        """The file with a copy of an older version on top."""
+        self._put_version(item, self.version(item, version_id), maker)
+        self._touched(item, maker)
+        self.save(item)
+        return item
+
+    def copy_file(
+        self, item: Doc, parent: str, name: str, user_id: str, version_id: str | None
+    ) -> Doc:
+        """Another file with the content of a version. Raises BoxError as creating does."""
+        self._must_be_free("file", parent, name, user_id)
+        made = self._new("file", parent, name, user_id, maker=user_id)
+        self._put_version(made, self.version(item, version_id), user_id)
+        self.save(made)
+        return made
+
     def rename(self, item: Doc, *, name: str, parent: str, user_id: str) -> Doc:
         """Renames or moves. Raises BoxError as creating does."""
         if (name, parent) != (item["name"], item["parent"]):
             self._no_loop(item, parent)
             self._must_be_free(item["type"], parent, name, user_id, but=item["id"])
+        if parent != item["parent"]:
+            self._give(item, self._owner_in(parent, user_id))
         item |= {"name": name, "parent": parent}
         self._touched(item, user_id)
         self.save(item)
@@ -126,11 +190,14 @@ class Items:
         parent = item["parent"]
         owner = f"{ROOT}:{item['owner']}" if parent == ROOT else parent
         name = _folded(item["name"]) if item["status"] == "active" else ""
-        self._state.put(_ITEM, f"{item['type']}/{item['id']}", item, owner=owner, name=name)
+        self._state.put(ITEM, f"{item['type']}/{item['id']}", item, owner=owner, name=name)
 
     def content(self, item: Doc, version_id: str | None = None) -> bytes:
         """The bytes of a version; of the newest if none is named. Raises BoxError 404."""
-        return self._state.content(self.version(item, version_id)["sha1"])
+        version = self.version(item, version_id)
+        if made := made_of(version):
+            return b"".join(made.pieces())
+        return self._state.content(version["sha1"])
 
     def version(self, item: Doc, version_id: str | None = None) -> Doc:
         """A version of a file. Raises BoxError 404."""
@@ -139,85 +206,29 @@ class Items:
                 return dict(version)
         raise not_found()
 
-    # How items look in answers
-
-    def mini(self, item: Doc) -> Doc:
-        """Type, id, etag, sequence_id, name; a file's sha1 and version too."""
-        shown: Doc = {
-            "type": item["type"],
-            "id": item["id"],
-            "sequence_id": str(item["etag"]),
-            "etag": str(item["etag"]),
-            "name": item["name"],
-        }
-        if item["type"] == "file":
-            version = item["versions"][0]
-            sha1 = version["sha1"]
-            shown["sha1"] = sha1
-            shown["file_version"] = {"type": "file_version", "id": version["id"], "sha1": sha1}
-        return shown
-
-    def full(self, item: Doc) -> Doc:
-        """An item as GET answers."""
-        above = [self.mini(folder) for folder in reversed(list(self.ancestors(item)))]
-        entries = [_ALL_FILES, *above]
-        # Box's automation user makes the files of Box Sign; its folder's owner owns them.
-        shown = self.mini(item) | {
-            "description": item["description"],
-            "size": item["versions"][0]["size"] if item["type"] == "file" else 0,
-            "path_collection": {"total_count": len(entries), "entries": entries},
-            "created_at": item["created_at"],
-            "modified_at": item["modified_at"],
-            "trashed_at": item.get("trashed_at"),
-            "purged_at": None,
-            "content_created_at": item["created_at"],
-            "content_modified_at": item["modified_at"],
-            "created_by": self._apps.user(item["created_by"]),
-            "modified_by": self._apps.user(item["modified_by"]),
-            "owned_by": self._apps.user(item["owner"]),
-            "shared_link": None,
-            "parent": entries[-1],
-            "item_status": item["status"],
-        }
-        if item["type"] == "folder":
-            shown["folder_upload_email"] = None
-            shown["item_collection"] = self._first_items(item["id"], item["owner"])
-        return shown
-
-    def root(self, user_id: str) -> Doc:
-        """Folder 0 as GET answers."""
-        user = self._apps.user(user_id)
-        dates = ("created_at", "modified_at", "trashed_at", "purged_at")
-        return (
-            _ALL_FILES
-            | dict.fromkeys((*dates, "content_created_at", "content_modified_at"))
-            | {
-                "description": "",
-                "size": 0,
-                "path_collection": {"total_count": 0, "entries": []},
-                "created_by": {"type": "user", "id": "", "name": "", "login": ""},
-                "modified_by": user,
-                "owned_by": user,
-                "shared_link": None,
-                "folder_upload_email": None,
-                "parent": None,
-                "item_status": "active",
-                "item_collection": self._first_items(ROOT, user_id),
-            }
-        )
-
     # Inside
 
-    def _first_items(self, folder_id: str, user_id: str) -> Doc:
-        """The first page of a folder, without reading all of a large one."""
-        children = [self.mini(child) for child in self.children(folder_id, user_id, most=200)]
-        key = f"{ROOT}:{user_id}" if folder_id == ROOT else folder_id
-        return page_of(children, 0, 100) | {"total_count": self._state.count(_ITEM, owner=key)}
+    def _owner_in(self, parent: str, user_id: str) -> str:
+        """Who owns what is put into a folder: the folder's owner."""
+        folder = None if parent == ROOT else self.raw("folder", parent)
+        return user_id if folder is None else str(folder["owner"])
+
+    def _give(self, item: Doc, owner: str) -> None:
+        """Makes it and all that is in it somebody else's."""
+        if item["owner"] == owner:
+            return
+        item["owner"] = owner
+        if item["type"] == "folder":
+            for _, child in self._state.find(ITEM, owner=item["id"]):
+                self._give(child, owner)
+                self.save(child)
 
     def _must_be_free(
         self, kind: str, parent: str, name: str, user_id: str, *, but: str | None = None
     ) -> None:
         check_spelling(name)
+        if parent != ROOT:
+            self.get("folder", parent, user_id, to="upload" if kind == "file" else "edit")
         there = self.named(parent, name, user_id)
         if there is not None and there["id"] != but:
             mini = self.mini(there)
@@ -226,7 +237,7 @@ class Items:
             raise BoxError(409, "item_name_in_use", context={"conflicts": conflicts})
 
     def _no_loop(self, item: Doc, parent: str) -> None:
-        folder = self._state.get(_ITEM, f"folder/{parent}") if parent != ROOT else None
+        folder = self._state.get(ITEM, f"folder/{parent}") if parent != ROOT else None
         above = [] if folder is None else [folder, *self.ancestors(folder)]
         if item["type"] == "folder" and any(one["id"] == item["id"] for one in above):
             raise BoxError(400, "cyclical_folder_structure", "Folder cannot be moved into itself")
@@ -238,7 +249,7 @@ class Items:
             "id": str(_FIRST[kind] + self._state.number(f"box_{kind}")),
             "name": name,
             "parent": parent,
-            "owner": user_id,
+            "owner": self._owner_in(parent, user_id),
             "created_by": maker,
             "modified_by": maker,
             "created_at": moment,
@@ -253,17 +264,24 @@ class Items:
             self.save(item)
         return item
 
-    def _add_version(self, item: Doc, content: bytes, maker: str) -> None:
-        item["versions"].insert(
-            0,
-            {
-                "id": str(_FIRST_VERSION + self._state.number(_VERSION)),
-                "sha1": self._state.keep(content),
-                "size": len(content),
-                "created_at": stamp(self._clock.now()),
-                "by": maker,
-            },
-        )
+    def _add_version(self, item: Doc, content: bytes | Hashed, maker: str) -> None:
+        if isinstance(content, Hashed):
+            made = content.made
+            kept: Doc = {"sha1": content.sha1, "size": made.size, "seed": made.seed}
+        else:
+            kept = {"sha1": self._state.keep(content), "size": len(content)}
+        self._put_version(item, kept, maker)
+
+    def _put_version(self, item: Doc, content: Doc, maker: str) -> None:
+        kept = {name: content[name] for name in ("sha1", "size", "seed") if name in content}
+        version: Doc = kept | {
+            "id": str(_FIRST_VERSION + self._state.number(_VERSION)),
+            "created_at": stamp(self._clock.now()),
+            "by": maker,
+            "name": item["name"],
+            "number": len(item["versions"]) + 1,
+        }
+        item["versions"].insert(0, version)
 
     def _touched(self, item: Doc, user_id: str) -> None:
         item["etag"] += 1
@@ -271,13 +289,10 @@ class Items:
         item["modified_by"] = user_id
 
 
-_ALL_FILES: Doc = {
-    "type": "folder",
-    "id": ROOT,
-    "sequence_id": None,
-    "etag": None,
-    "name": "All Files",
-}
+def made_of(version: Doc) -> Made | None:
+    """What gives the bytes of a version or link; None if they are kept."""
+    seed = version.get("seed")
+    return None if seed is None else Made(seed=seed, size=version["size"])
 
 
 def check_spelling(name: str) -> None:
@@ -292,15 +307,8 @@ def check_spelling(name: str) -> None:
         raise BoxError(400, "item_name_invalid")
 
 
-def page_of(entries: list[Doc], offset: int, limit: int) -> Doc:
-    """A page by offset."""
-    return {
-        "total_count": len(entries),
-        "entries": entries[offset : offset + limit],
-        "offset": offset,
-        "limit": limit,
-        "order": [{"by": "type", "direction": "ASC"}, {"by": "name", "direction": "ASC"}],
-    }
+def _sorted(items: list[Doc]) -> list[Doc]:
+    return sorted(items, key=lambda item: (item["type"] != "folder", item["name"].lower()))
 
 
 def _folded(name: str) -> str:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from inkwire.providers.box.sandbox.acts import Acts
 from inkwire.providers.box.sandbox.answers import BoxError
 from inkwire.providers.box.sandbox.apps import Apps
 from inkwire.providers.box.sandbox.events import Events
@@ -28,6 +29,7 @@ class Parts:
     tokens: Tokens
     items: Items
     events: Events
+    acts: Acts
 
 
 def api(parts: Parts, method: str, path: str, handler: Handler, *scopes: str) -> list[Route]:

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from inkwire.providers.box.sandbox.answers import ref, text, wrong
-from inkwire.providers.box.sandbox.items import ROOT
+from inkwire.providers.box.sandbox.shapes import ROOT
 from inkwire.providers.sandboxing import Doc
 
 ROLES = ("signer", "approver", "final_copy_reader")

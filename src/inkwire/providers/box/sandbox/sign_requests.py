@@ -10,8 +10,8 @@ from starlette.routing import Route
 from inkwire.moments import from_micros, to_micros
 from inkwire.providers.box.sandbox.answers import BoxError, json_body, not_found, text, whole_number
 from inkwire.providers.box.sandbox.apps import stamp
-from inkwire.providers.box.sandbox.items import ROOT
 from inkwire.providers.box.sandbox.parts import Parts, api, given
+from inkwire.providers.box.sandbox.shapes import ROOT
 from inkwire.providers.box.sandbox.sign_drafts import SWITCHES, TEXTS, drafted
 from inkwire.providers.box.sandbox.signing import DECIDING, SIGN, Signing
 from inkwire.providers.box.sandbox.tokens import Caller
@@ -44,18 +44,22 @@ class SignRequests:
         ]
 
     async def _create(self, request: Request, caller: Caller) -> Response:
-        draft = drafted(await json_body(request))
+        return JSONResponse(self.shown(self.create(await json_body(request), caller)), 201)
+
+    def create(self, body: Doc, caller: Caller) -> Doc:
+        """A new request as it is kept. Raises BoxError."""
+        draft = drafted(body)
         with self._state.change():
             files = [
-                self._items.get("file", file_id, caller.user_id)
+                self._items.get("file", file_id, caller.user_id, to="download")
                 for file_id in draft["source_files"]
             ]
             if draft["folder"] is None:
                 draft["folder"] = self._default_folder(files[0], caller.user_id)
-            self._items.get("folder", draft["folder"], caller.user_id)
+            self._items.get("folder", draft["folder"], caller.user_id, to="upload")
             sign = self._new(draft, files[0], caller)
             self._signing.begin(sign)
-        return JSONResponse(self.shown(sign), 201)
+        return sign
 
     async def _get(self, request: Request, caller: Caller) -> Response:
         return JSONResponse(self.shown(self._mine(request, caller)))

@@ -1,4 +1,4 @@
-"""Box's token endpoint (developer.box.com/guides/authentication): JWT, CCG, one-use refresh."""
+"""Box's token endpoint (developer.box.com/guides/authentication): JWT, CCG, codes, refresh."""
 
 import secrets
 from collections.abc import Mapping
@@ -21,6 +21,8 @@ AUDIENCE = "https://api.box.com/oauth2/token"
 ACCESS_S, REFRESH_S = 3600, 60 * 86_400
 _LONGEST_ASSERTION_S = 60
 _ACCESS, _REFRESH, _JTI = "box_token", "box_refresh", "box_jti"
+#: Codes that a log-in gave, and the seconds that one is good for.
+_CODE, CODE_S = "box_code", 30
 #: Rows of spent ids and tokens that are dropped at once.
 _KEPT = timedelta(days=1)
 
@@ -110,6 +112,19 @@ class Tokens:
         self._state.put(_REFRESH, refresh, doc)
         return self._access(app, user_id) | {"refresh_token": refresh}
 
+    def code(self, app: Doc, user_id: str, redirect_uri: str) -> str:
+        """A code that a person's consent gives: good once."""
+        code = secrets.token_urlsafe(24)
+        ends = self._stage.clock.now() + timedelta(seconds=CODE_S)
+        doc = {
+            "app": app["client_id"],
+            "user": user_id,
+            "redirect_uri": redirect_uri,
+            "expires": to_micros(ends),
+        }
+        self._state.put(_CODE, code, doc)
+        return code
+
     def _granted(self, form: Mapping[str, str]) -> Doc:
         app = self._apps.get(form.get("client_id", ""))
         given = form.get("client_secret", "").encode()
@@ -122,6 +137,8 @@ class Tokens:
             elif grant == "client_credentials":
                 kind = form.get("box_subject_type", "")
                 subject = form.get("box_subject_id", "")
+            elif grant == "authorization_code":
+                return self._exchanged(app, form)
             elif grant == "refresh_token":
                 return self._refreshed(app, form.get("refresh_token", ""))
             else:
@@ -219,6 +236,21 @@ class Tokens:
             "restricted_to": [],
             "token_type": "bearer",
         }
+
+    def _exchanged(self, app: Doc, form: Mapping[str, str]) -> Doc:
+        """A pair for a code that is used for the first time."""
+        code = form.get("code", "")
+        kept = self._state.get(_CODE, code)
+        named = form.get("redirect_uri")
+        if kept is None or kept["app"] != app["client_id"]:
+            why = "Auth code doesn't exist or is invalid for the client"
+            raise Refusal("invalid_grant", why)
+        self._state.drop(_CODE, code)
+        if kept["expires"] <= to_micros(self._stage.clock.now()):
+            raise Refusal("invalid_grant", "The authorization code has expired")
+        if named is not None and named != kept["redirect_uri"]:
+            raise Refusal("redirect_uri_mismatch", "The redirect URI is not that of the log-in")
+        return self.pair(app, kept["user"])
 
     def _refreshed(self, app: Doc, token: str) -> Doc:
         """A new pair for a refresh token that is used for the first time."""

@@ -18,8 +18,8 @@ from inkwire.providers.box.sandbox.answers import (
 )
 from inkwire.providers.box.sandbox.apps import stamp
 from inkwire.providers.box.sandbox.events import WEBHOOK, shown_webhook
-from inkwire.providers.box.sandbox.items import ROOT
 from inkwire.providers.box.sandbox.parts import Parts, api, given
+from inkwire.providers.box.sandbox.shapes import ROOT
 from inkwire.providers.box.sandbox.tokens import Caller
 from inkwire.providers.sandboxing import Doc
 
