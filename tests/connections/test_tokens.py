@@ -1,7 +1,10 @@
 """Tokens are fetched ahead, by one at a time, with a statement of their own each."""
 
+import contextlib
+import socket
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 
 import jwt
@@ -9,6 +12,8 @@ import pytest
 
 from connections.kit import START, TOKEN, Stage
 from fakes.box_server import Reply, Seen
+from inkwire.connections import fetching
+from inkwire.connections.tokens import LEASE_S
 from inkwire.errors import LimitReached, NeedsAttention, Transient
 from inkwire.model.connection import ConnectionHealth, Token
 
@@ -202,3 +207,52 @@ def test_a_page_of_html_is_no_token(box: Stage):
     with pytest.raises(Transient) as raised:
         me(box)
     assert "proxy" in raised.value.message
+
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n\r\n{"
+
+
+@contextlib.contextmanager
+def dribbling(at_once: bytes, then: bytes) -> Iterator[tuple[str, threading.Event]]:
+    """A server that gives a beginning, then a byte every 20 ms; its address, and when we left."""
+    left = threading.Event()
+
+    def serve() -> None:
+        with contextlib.suppress(OSError), listener.accept()[0] as conn:
+            conn.settimeout(0.02)
+            conn.recv(64 * 1024)
+            conn.sendall(at_once)
+            while not left.is_set():
+                conn.sendall(then)
+                with contextlib.suppress(TimeoutError):
+                    if not conn.recv(1024):
+                        break
+        left.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/token", left
+        left.set()
+    thread.join(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("at_once", "then"),
+    [(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"), (ANSWER, b" ")],
+    ids=["headers", "body"],
+)
+def test_an_answer_that_dribbles_ends_before_the_lease(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, at_once: bytes, then: bytes
+):
+    """However often a byte comes: the whole call has a deadline, and the connection is closed."""
+    assert fetching.WHOLE_S < LEASE_S
+    monkeypatch.setattr(fetching, "WHOLE_S", 0.3)
+    with dribbling(at_once, then) as (url, left):
+        stage.add(token_url=url)
+        began = time.monotonic()
+        with pytest.raises(Transient, match="did not answer"):
+            me(stage)
+        assert time.monotonic() - began < 5
+        assert left.wait(5), "nobody reads on"
+    assert stage.store.connections.token("box-main").leased_until is None

@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,19 @@ import structlog
 
 from inkwire.clock import Clock
 from inkwire.connections.fetching import TokenFetcher
-from inkwire.connections.tokens import TokenKeeper
+from inkwire.connections.tokens import TokenKeeper, Turn
 from inkwire.errors import NeedsAttention, StoreError
 from inkwire.ids import Ids
 from inkwire.model.connection import Connection
+from inkwire.model.crm import ApiUsage
 from inkwire.model.work import Call
 from inkwire.outbound.guard import Guard
-from inkwire.providers.box.client import BoxCalling, BoxClient, Tokens, open_client
+from inkwire.providers.box import client as box
 from inkwire.providers.contract import Connector, Journal
+from inkwire.providers.salesforce import client as salesforce
+from inkwire.providers.salesforce.client.keeping import Descriptions
+from inkwire.providers.salesforce.client.places import Places
+from inkwire.providers.salesforce.objects import Usage
 from inkwire.store.contract import Store
 
 if TYPE_CHECKING:
@@ -27,6 +33,8 @@ log = structlog.get_logger()
 #: Makes a session that reaches the hosts of these domains and of the operator's allow-list only;
 #: without any, every public host.
 OpenSession = Callable[[tuple[str, ...]], "requests.Session"]
+#: What an organisation has used of its day is kept at most this often by a process.
+USAGE_EVERY = timedelta(seconds=10)
 
 
 def guarded_sessions(
@@ -36,10 +44,13 @@ def guarded_sessions(
 
     def opened(domains: tuple[str, ...]) -> "requests.Session":
         from inkwire.outbound.requests_adapter import (  # noqa: PLC0415 - only for vendors' APIs
+            MAX_ANSWER,
             session,
         )
 
-        return session(guard, domains=domains, proxy=proxy, ca_file=ca_file)
+        # Without domains: for files, of any size, which their readers take in pieces.
+        most = MAX_ANSWER if domains else None
+        return session(guard, domains=domains, proxy=proxy, ca_file=ca_file, max_answer=most)
 
     return opened
 
@@ -64,22 +75,27 @@ class Calling:
         self._sleep = sleep
         self._guarding = threading.Lock()
         self._sessions: dict[tuple[str, ...], requests.Session] = {}
-        #: Of each connection: who holds it fetches its token in this process.
-        self._fetching: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._turns: defaultdict[str, Turn] = defaultdict(Turn)
+        #: What describe said, by connection.
+        self._described: defaultdict[str, Descriptions] = defaultdict(Descriptions)
+        #: Which calls of each connection may go.
+        self._places: defaultdict[str, Places] = defaultdict(Places)
+        #: When each connection's usage was kept last.
+        self._noted: dict[str, datetime] = {}
 
     def box(
         self,
         connection: Connection,
         domains: tuple[str, ...],
-        tokens: Tokens,
+        tokens: box.Tokens,
         journal: Journal,
         *,
         attention: Callable[[NeedsAttention], None],
-    ) -> BoxClient:
+    ) -> box.BoxClient:
         """A client of Box; `domains`: the hosts that get its token."""
         settings = connection.settings
-        return open_client(
-            BoxCalling(
+        return box.open_client(
+            box.BoxCalling(
                 api_url=str(settings["api_url"]),
                 upload_url=str(settings["upload_url"]),
                 tokens=tokens,
@@ -92,9 +108,55 @@ class Calling:
             )
         )
 
+    def salesforce(
+        self,
+        connection: Connection,
+        domains: tuple[str, ...],
+        tokens: salesforce.Tokens,
+        journal: Journal,
+        *,
+        attention: Callable[[NeedsAttention], None],
+    ) -> salesforce.SalesforceClient:
+        """A client of Salesforce; `domains`: the hosts that get its token."""
+        with self._guarding:
+            described, places = self._described[connection.id], self._places[connection.id]
+        return salesforce.open_client(
+            salesforce.SalesforceCalling(
+                api_version=str(connection.settings["api_version"]),
+                tokens=tokens,
+                session=self._session(domains),
+                journal=journal,
+                now=self._clock.now,
+                attention=attention,
+                usage=lambda usage: self._note_usage(connection.id, usage),
+                descriptions=described,
+                places=places,
+            )
+        )
+
+    def forget(self, connection_id: str) -> None:
+        """What was described is asked for anew: a person may have changed what is allowed."""
+        with self._guarding:
+            self._described[connection_id].clear()
+
     def tokens(self, connection: Connection, connector: Connector, journal: Journal) -> TokenKeeper:
-        """The tokens of a connection; whoever asks in this process shares the lock."""
-        fetcher = TokenFetcher(
+        """The tokens of a connection; whoever asks in this process shares the turn."""
+        with self._guarding:
+            turn = self._turns[connection.id]
+        return TokenKeeper(
+            self._store.connections,
+            connection.id,
+            self.fetcher(connection, connector, journal).fetch,
+            clock=self._clock,
+            turn=turn,
+            sleep=self._sleep,
+        )
+
+    def fetcher(
+        self, connection: Connection, connector: Connector, journal: Journal
+    ) -> TokenFetcher:
+        """What asks the vendor's token endpoint."""
+        return TokenFetcher(
             connector,
             connection,
             lambda: self._store.connections.open_secrets(connection.id),
@@ -102,16 +164,6 @@ class Calling:
             journal,
             clock=self._clock,
             ids=self._ids,
-        )
-        with self._guarding:
-            lock = self._fetching[connection.id]
-        return TokenKeeper(
-            self._store.connections,
-            connection.id,
-            fetcher.fetch,
-            clock=self._clock,
-            lock=lock,
-            sleep=self._sleep,
         )
 
     def journal(self, connection_id: str, work_id: str | None, run_id: str | None) -> Journal:
@@ -132,6 +184,21 @@ class Calling:
                 log.warning("call_not_recorded", connection=connection_id, why=error.message)
 
         return keep
+
+    def _note_usage(self, connection_id: str, usage: Usage) -> None:
+        """Keeps what an answer says of the day's calls, now and then: each answer says it."""
+        now = self._clock.now()
+        with self._guarding:
+            last = self._noted.get(connection_id)
+            if last is not None and last <= now < last + USAGE_EVERY:
+                return
+            self._noted[connection_id] = now
+        try:
+            self._store.api_usages.note(
+                ApiUsage(connection_id=connection_id, used=usage.used, most=usage.most, at=now)
+            )
+        except StoreError as error:
+            log.warning("usage_not_noted", connection=connection_id, why=error.message)
 
     def close(self) -> None:
         """Closes the sessions that were opened."""

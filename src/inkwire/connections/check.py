@@ -1,30 +1,29 @@
-"""“Request authentication” of a Box connection: a token, who we are, every scope one by one.
+"""“Request authentication”: probes are tried one by one, and each says what to do if it fails.
 
-Nothing is changed at Box: each scope is tried by a call that reads, and writing by Box's own
-question whether an upload would be taken (OPTIONS /files/content).
+Nothing is changed at the vendor: a probe reads, or asks whether writing would be allowed. See
+`check_box` and `check_salesforce` for the probes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from inkwire.errors import CallFailed, LimitReached, NeedsAttention, Transient
-from inkwire.providers.box.client import BoxClient
-from inkwire.providers.box.client.faults import AS_USER, READ_WRITE, SIGN, WEBHOOKS
+from inkwire.errors import CallFailed, LimitReached, Transient
+from inkwire.model.connection import Token
 from inkwire.providers.contract import Check
 
-_THEN = "then an admin must re-authorise the app in the Admin Console"
-_SCOPES = "Box's Developer Console under Configuration → Application Scopes"
+#: Fetches a token, whatever is held.
+Renew = Callable[[], Token]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Probe:
+class Probe:
     """One thing to try."""
 
     name: str
     title: str
-    #: Returns what was found, in words.
+    #: Returns what was found, in words. Raises CallFailed.
     try_it: Callable[[], str]
-    #: What to do if Box refuses.
+    #: What to do if the vendor refuses.
     mend: str
 
 
@@ -35,16 +34,25 @@ class Findings:
     checks: tuple[Check, ...]
     #: What a person must mend, in a sentence; "" if nothing.
     fault: str
-    #: Whether all was tried: false if Box could not be reached or set a limit.
+    #: Whether all was tried: false if the vendor could not be reached or set a limit.
     complete: bool
 
 
-def check_box(renew: Callable[[], str], client: BoxClient, *, as_user: str) -> Findings:
-    """Tries everything. `renew`: fetches a token and says until when it is good."""
+def token_probe(renew: Renew) -> Probe:
+    """A token, which everything else needs: it stands first."""
+
+    def fetched() -> str:
+        return f"It is good until {renew().expires_at:%Y-%m-%d %H:%M} UTC."
+
+    return Probe(name="token", title="Token", try_it=fetched, mend="")
+
+
+def tried(probes: Sequence[Probe]) -> Findings:
+    """Tries them in order; without the first, the token, no other."""
     done: list[Check] = []
     faults: list[str] = []
     complete = True
-    for probe in _probes(renew, client, as_user):
+    for probe in probes:
         if done and not done[0].ok:
             done.append(_row(probe, ok=False, detail="Not tried: there is no token."))
             continue
@@ -61,75 +69,5 @@ def check_box(renew: Callable[[], str], client: BoxClient, *, as_user: str) -> F
     return Findings(checks=tuple(done), fault=" ".join(faults[:1]), complete=complete)
 
 
-def _probes(renew: Callable[[], str], client: BoxClient, as_user: str) -> list[_Probe]:
-    return [
-        _Probe(name="token", title="Token", try_it=renew, mend=""),
-        _Probe(
-            name="user",
-            title="Connected user",
-            try_it=lambda: _user(client, as_user),
-            mend=f"Tick “{AS_USER}” in Box's Developer Console under Configuration → Advanced "
-            f"Features, {_THEN}; or empty “as user” of the connection."
-            if as_user
-            else "",
-        ),
-        _Probe(
-            name="root_readonly",
-            title="Read files and folders",
-            try_it=lambda: _reads(client),
-            mend=_tick(READ_WRITE),
-        ),
-        _Probe(
-            name="root_readwrite",
-            title="Write files and folders",
-            try_it=lambda: _writes(client),
-            mend=_tick(READ_WRITE),
-        ),
-        _Probe(
-            name="manage_webhook",
-            title="Webhooks",
-            try_it=lambda: _webhooks(client),
-            mend=_tick(WEBHOOKS),
-        ),
-        _Probe(
-            name="sign_requests.readwrite",
-            title="Sign requests",
-            try_it=lambda: _signs(client),
-            mend=_tick(SIGN),
-        ),
-    ]
-
-
-def _row(probe: _Probe, *, ok: bool, detail: str) -> Check:
+def _row(probe: Probe, *, ok: bool, detail: str) -> Check:
     return Check(name=probe.name, title=probe.title, ok=ok, detail=detail)
-
-
-def _tick(box: str) -> str:
-    return f"Tick “{box}” in {_SCOPES}, {_THEN}."
-
-
-def _user(client: BoxClient, as_user: str) -> str:
-    user = client.me()
-    if as_user and user.id != as_user:
-        raise NeedsAttention(f"Calls should act as user {as_user}, but Box says it is {user.id}.")
-    return f"{user.name} ({user.login}, id {user.id})"
-
-
-def _reads(client: BoxClient) -> str:
-    client.folder("0")
-    return "Reading is allowed."
-
-
-def _writes(client: BoxClient) -> str:
-    client.can_upload("0")
-    return "Writing is allowed."
-
-
-def _webhooks(client: BoxClient) -> str:
-    found = next(iter(client.webhooks()), None)
-    return "Webhooks can be read." if found is None else "Webhooks can be read; there are some."
-
-
-def _signs(client: BoxClient) -> str:
-    found = next(iter(client.sign_requests(most=1)), None)
-    return "Box Sign answers." if found is None else "Box Sign answers; there are sign requests."

@@ -10,23 +10,35 @@ import structlog
 from inkwire.auditing import Auditor
 from inkwire.clock import Clock
 from inkwire.connections.calling import Calling, OpenSession, guarded_sessions
-from inkwire.connections.check import check_box
-from inkwire.errors import InvalidInput, NotFound, StoreError
+from inkwire.connections.check import Probe, tried
+from inkwire.connections.check_box import box_probes
+from inkwire.connections.check_salesforce import salesforce_probes
+from inkwire.connections.given import (
+    cleaned,
+    differences,
+    id_problem,
+    known,
+    name_problem,
+    secret_texts,
+)
+from inkwire.connections.same_account import same_account
+from inkwire.connections.signing_in import SignIns, refused
+from inkwire.connections.tokens import TokenKeeper
+from inkwire.errors import InvalidInput, NeedsAttention, NotFound, StoreError
 from inkwire.ids import Ids
 from inkwire.model.access import Caller, Scope
 from inkwire.model.connection import Connection, ConnectionHealth
 from inkwire.model.source import SOURCE_ID
 from inkwire.providers.box.client import BoxClient
-from inkwire.providers.contract import Check, Connector
+from inkwire.providers.contract import Check, Connector, Journal
 from inkwire.providers.registry import Registry
+from inkwire.providers.salesforce.client import SalesforceClient
 from inkwire.providers.settings import complete_settings
-from inkwire.store.acting import SecretText
 from inkwire.store.contract import Store
 
 __all__ = ["ConnectionDesk", "OpenSession", "guarded_sessions"]
 
 log = structlog.get_logger()
-MAX_NAME = 100
 
 
 class ConnectionDesk:
@@ -51,6 +63,14 @@ class ConnectionDesk:
         self._clock = clock
         self._audit = Auditor(clock, ids)
         self._calling = Calling(store=store, clock=clock, ids=ids, sessions=sessions, sleep=sleep)
+        self._sign_ins = SignIns(
+            store.connections,
+            lambda connection, connector: self._calling.fetcher(
+                connection, connector, self._calling.journal(connection.id, None, None)
+            ),
+            clock=clock,
+            audit=self._audit,
+        )
 
     def all(self, caller: Caller) -> list[Connection]:
         """Every connection, by id."""
@@ -75,9 +95,9 @@ class ConnectionDesk:
     ) -> Connection:
         """Checks without any network call and keeps. Raises InvalidInput, Conflict."""
         caller.require(Scope.INTEGRATIONS_WRITE)
-        wrong = _id_problem(connection_id) | _name_problem(name)
+        wrong = id_problem(connection_id) | name_problem(name)
         connector = self._connector(provider, wrong)
-        checked, kept = _cleaned(connector, method, settings, secrets, wrong)
+        checked, kept = cleaned(connector, method, settings, secrets, wrong)
         now = self._clock.now()
         made = Connection(
             id=connection_id,
@@ -91,7 +111,7 @@ class ConnectionDesk:
         audit = self._audit.entry(
             caller, "connection.create", made.id, provider=provider, name=name, method=method
         )
-        self._store.connections.add(made, _secret_texts(kept), audit=audit)
+        self._store.connections.add(made, secret_texts(kept), audit=audit)
         return self._store.connections.get(made.id)
 
     def change(
@@ -107,17 +127,18 @@ class ConnectionDesk:
         """Replaces what is given; secrets that are not given stay. Raises as `add`, NotFound.
 
         Settings are laid over the present ones. With another method, what it does not know goes.
+        The token is fetched anew; a person's sign-in stays while it is the same app at the vendor.
         """
         caller.require(Scope.INTEGRATIONS_WRITE)
         old = self._get(connection_id)
         held = self._store.connections.open_secrets(old.id)
-        wrong = _name_problem(old.name if name is None else name)
+        wrong = name_problem(old.name if name is None else name)
         connector = self._connector(old.provider, wrong)
         way = old.method if method is None else method
-        known_settings, known_roles = _known(connector, way)
+        known_settings, known_roles = known(connector, way)
         laid = {key: value for key, value in old.settings.items() if key in known_settings}
         given = {role: value for role, value in held.items() if role in known_roles}
-        checked, kept = _cleaned(
+        checked, kept = cleaned(
             connector, way, {**laid, **(settings or {})}, {**given, **(secrets or {})}, wrong
         )
         new = replace(
@@ -129,12 +150,17 @@ class ConnectionDesk:
         )
         changed = {role: value for role, value in kept.items() if held.get(role) != value}
         removed = held.keys() - kept.keys()
-        fields = _differences(old, new, {*changed, *removed})
+        fields = differences(old, new, {*changed, *removed})
         if not fields:
             return old
         audit = self._audit.entry(caller, "connection.update", old.id, changed=", ".join(fields))
         return self._store.connections.update(
-            new, _secret_texts(changed), removed=removed, expected=old.updated_at, audit=audit
+            new,
+            secret_texts(changed),
+            removed=removed,
+            keep_token=same_account(connector, (self._whole(old.id), held), (new, kept)),
+            expected=old.updated_at,
+            audit=audit,
         )
 
     def delete(self, caller: Caller, connection_id: str) -> None:
@@ -153,17 +179,7 @@ class ConnectionDesk:
         thread of a worker or of the command line. Raises NotFound.
         """
         connection = self._whole(connection_id)
-        connector = self._connector_of(connection)
-        journal = self._calling.journal(connection.id, None, None)
-        tokens = self._calling.tokens(connection, connector, journal)
-        client = self._calling.box(
-            connection, connector.domains, tokens, journal, attention=lambda _: None
-        )
-        found = check_box(
-            lambda: f"It is good until {tokens.renew().expires_at:%Y-%m-%d %H:%M} UTC.",
-            client,
-            as_user=str(connection.settings.get("as_user", "")),
-        )
+        found = tried(self._probes(connection))
         now = self._clock.now()
         if found.fault:
             self._note(connection.id, ConnectionHealth.NEEDS_ATTENTION, found.fault)
@@ -179,22 +195,67 @@ class ConnectionDesk:
 
         A NeedsAttention that it raises is noted as the connection's health. Raises NotFound.
         """
-        connection = self._whole(connection_id)
-        if connection.provider != "box":
-            raise InvalidInput(
-                f"The connection {connection.id} is for {connection.provider}; choose one for Box."
-            )
-        connector = self._connector_of(connection)
-        journal = self._calling.journal(connection.id, work_id, run_id)
+        connection = self._for("box", connection_id)
+        connector, tokens, journal = self._calls(connection, work_id, run_id)
+        attention = self._attention(connection.id)
         return self._calling.box(
-            connection,
-            connector.domains,
-            self._calling.tokens(connection, connector, journal),
-            journal,
-            attention=lambda error: self._note(
-                connection.id, ConnectionHealth.NEEDS_ATTENTION, error.message
-            ),
+            connection, connector.domains, tokens, journal, attention=attention
         )
+
+    def salesforce(
+        self, connection_id: str, *, work_id: str | None = None, run_id: str | None = None
+    ) -> SalesforceClient:
+        """A client of Salesforce; see `box`."""
+        connection = self._for("salesforce", connection_id)
+        connector, tokens, journal = self._calls(connection, work_id, run_id)
+        attention = self._attention(connection.id)
+        return self._calling.salesforce(
+            connection, connector.domains, tokens, journal, attention=attention
+        )
+
+    def begin_authorization(
+        self, caller: Caller, connection_id: str, *, redirect_uri: str, session: str
+    ) -> str:
+        """Where a person signs in at the vendor for this connection; good for ten minutes.
+
+        `redirect_uri`: where the vendor sends the browser back to; `session`: whose browser it is.
+        Raises NotFound, InvalidInput if nobody signs in for it.
+        """
+        caller.require(Scope.INTEGRATIONS_WRITE)
+        connection = self._whole(connection_id)
+        return self._sign_ins.begun(
+            caller,
+            connection,
+            self._connector_of(connection),
+            redirect_uri=redirect_uri,
+            session=session,
+        )
+
+    def finish_authorization(
+        self, caller: Caller, *, state: str, code: str, session: str
+    ) -> Connection:
+        """Fetches and keeps the token for the code that came back; asks the vendor at once.
+
+        Raises Conflict (state or code are not good any more), Forbidden (another session),
+        NeedsAttention, LimitReached, each in words.
+        """
+        caller.require(Scope.INTEGRATIONS_WRITE)
+        pending = self._sign_ins.taken(state=state, session=session)
+        connection = self._whole(pending.connection_id)
+        connector = self._connector_of(connection)
+        self._sign_ins.finished(caller, pending, connection, connector, code=code)
+        return self._store.connections.get(connection.id)
+
+    def refuse_authorization(
+        self, caller: Caller, *, state: str, error: str, description: str, session: str
+    ) -> NeedsAttention:
+        """Ends a sign-in that came back with the vendor's `error`; what that means, in words.
+
+        Raises as `finish_authorization`: only an error of a sign-in that was begun is told.
+        """
+        caller.require(Scope.INTEGRATIONS_WRITE)
+        self._sign_ins.taken(state=state, session=session)
+        return refused(error, description)
 
     def close(self) -> None:
         """Closes the sessions that were opened."""
@@ -216,6 +277,51 @@ class ConnectionDesk:
         ]
         return replace(found, settings=complete_settings(described, found.settings)[0])
 
+    def _for(self, provider: str, connection_id: str) -> Connection:
+        """A connection to call that provider by. Raises NotFound, InvalidInput."""
+        found = self._whole(connection_id)
+        if found.provider != provider:
+            title = self._registry.get(provider).title
+            raise InvalidInput(
+                f"The connection {found.id} is for {found.provider}; choose one for {title}."
+            )
+        return found
+
+    def _calls(
+        self, connection: Connection, work_id: str | None = None, run_id: str | None = None
+    ) -> tuple[Connector, TokenKeeper, Journal]:
+        connector = self._connector_of(connection)
+        journal = self._calling.journal(connection.id, work_id, run_id)
+        return connector, self._calling.tokens(connection, connector, journal), journal
+
+    def _probes(self, connection: Connection) -> Sequence[Probe]:
+        """What a connection of its provider must be able to do."""
+        connector, tokens, journal = self._calls(connection)
+        if connection.provider == "salesforce":
+            self._calling.forget(connection.id)
+            crm = self._calling.salesforce(
+                connection, connector.domains, tokens, journal, attention=lambda _: None
+            )
+            return salesforce_probes(tokens.renew, crm)
+        client = self._calling.box(
+            connection, connector.domains, tokens, journal, attention=lambda _: None
+        )
+        return box_probes(
+            tokens.renew,
+            client,
+            as_user=str(connection.settings.get("as_user", "")),
+            signed_in=self._authorizes(connection),
+        )
+
+    def _authorizes(self, connection: Connection) -> bool:
+        methods = self._connector_of(connection).methods
+        return any(one.authorizes for one in methods if one.name == connection.method)
+
+    def _attention(self, connection_id: str) -> Callable[[NeedsAttention], None]:
+        return lambda error: self._note(
+            connection_id, ConnectionHealth.NEEDS_ATTENTION, error.message
+        )
+
     def _connector(self, provider: str, wrong: dict[str, str]) -> Connector:
         try:
             connector = self._registry.get(provider).connect
@@ -234,54 +340,3 @@ class ConnectionDesk:
             self._store.connections.set_health(connection_id, health, note, at=self._clock.now())
         except StoreError as error:
             log.warning("health_not_noted", connection=connection_id, why=error.message)
-
-
-def _cleaned(
-    connector: Connector,
-    method: str,
-    settings: Mapping[str, Any],
-    secrets: Mapping[str, str],
-    wrong: Mapping[str, str],
-) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    """What the connector makes of it. Raises InvalidInput, which names `wrong`, too."""
-    try:
-        checked, kept = connector.clean(method, settings, secrets)
-    except InvalidInput as error:
-        raise InvalidInput(fields={**wrong, **error.fields}) from None
-    if wrong:
-        raise InvalidInput(fields=wrong)
-    return checked, kept
-
-
-def _known(connector: Connector, method: str) -> tuple[set[str], set[str]]:
-    """Keys of the method's settings and roles of its secrets; none if there is no such method."""
-    for one in connector.methods:
-        if one.name == method:
-            return {item.key for item in one.settings}, {item.role for item in one.secrets}
-    return set(), set()
-
-
-def _id_problem(connection_id: str) -> dict[str, str]:
-    if SOURCE_ID.fullmatch(connection_id):
-        return {}
-    return {
-        "id": "must be 1 to 64 lower-case letters, digits and hyphens, with no hyphen at the ends"
-    }
-
-
-def _name_problem(name: str) -> dict[str, str]:
-    if 1 <= len(name) <= MAX_NAME and name.isprintable() and name == name.strip():
-        return {}
-    return {"name": f"must be 1 to {MAX_NAME} printable characters, without blanks at the ends"}
-
-
-def _secret_texts(secrets: Mapping[str, str]) -> list[SecretText]:
-    return [SecretText(name=role, value=value) for role, value in secrets.items()]
-
-
-def _differences(old: Connection, new: Connection, roles: set[str]) -> list[str]:
-    """Paths of what changed; of secrets the names only."""
-    fields = [key for key in ("name", "method") if getattr(old, key) != getattr(new, key)]
-    keys = sorted(old.settings.keys() | new.settings.keys())
-    fields += [f"settings.{key}" for key in keys if old.settings.get(key) != new.settings.get(key)]
-    return fields + [f"secrets.{role}" for role in sorted(roles)]
