@@ -4,23 +4,19 @@ One sandbox and one hub at work for all of them; each test has orders, and often
 own, and mends what it broke.
 """
 
-import asyncio
-import contextlib
 import itertools
-import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import requests
 
+from fakes.at_work import at_work
 from fakes.sandbox import SandboxProcess, until
 from inkwire.access.gate import CLI
 from inkwire.auditing import Auditor
 from inkwire.config import load_settings
-from inkwire.engine.engine import Engine
 from inkwire.engine.schedule import is_upkeep
-from inkwire.engine.settings import engine_settings
 from inkwire.errors import InvalidInput
 from inkwire.hub import Hub, open_hub
 from inkwire.integrations.desk import IntegrationChange, IntegrationDraft
@@ -37,7 +33,6 @@ from inkwire.model.work import (
 from inkwire.orders.templates import default_source
 from inkwire.sources.desk import SourceDraft
 from inkwire.store.acting import WorkQuery
-from inkwire.store.live import LiveCounters
 from inkwire.store.open import migrate
 
 ALL_SCOPES = ("root_readwrite", "manage_webhook", "sign_requests.readwrite")
@@ -138,41 +133,6 @@ class Office:
     def folder(self) -> str:
         """The folder that the integration knows."""
         return self.hub.store.integrations.get(1).remote["folder_id"]
-
-
-@contextlib.contextmanager
-def at_work(hub: Hub):
-    """The hub's engine, in a loop and thread of its own, with short waits."""
-    settings = replace(
-        engine_settings(hub.settings),
-        sweep_s=0.1, repair_s=0.5, unit_s=0.01, poll_s=0.2, beat_s=0.5, grace_s=5.0,
-    )  # fmt: skip
-    stop, ready = asyncio.Event(), threading.Event()
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def work() -> None:
-        live = LiveCounters()
-        loops.append(asyncio.get_running_loop())
-        watching = asyncio.create_task(live.run(hub.store))
-        ready.set()
-        try:
-            await Engine(kinds=hub.kinds, services=hub.services, live=live, settings=settings).run(
-                stop
-            )
-        finally:
-            live.close()
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-
-    worker = threading.Thread(target=lambda: asyncio.run(work()))
-    worker.start()
-    assert ready.wait(10)
-    try:
-        yield
-    finally:
-        loops[0].call_soon_threadsafe(stop.set)
-        worker.join(30)
-        assert not worker.is_alive()
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,9 @@ from inkwire.clock import ManualClock
 from inkwire.ids import SortableIds
 from inkwire.integrations.box_sign_orders.external import external_id, read_external
 from inkwire.integrations.box_sign_orders.names import pdf_name, with_number
-from inkwire.integrations.box_sign_orders.settings import (
-    folder_problem,
-    prefilled,
-)
+from inkwire.integrations.box_sign_orders.settings import prefilled
 from inkwire.integrations.box_sign_orders.states import state_of, trigger_of
+from inkwire.integrations.checks import folder_problem
 from inkwire.model.document import SignState
 from inkwire.model.order import Order, Party
 from inkwire.moments import EPOCH

@@ -34,8 +34,12 @@ _ACTIONS: Mapping[IntegrationState, str] = {
     IntegrationState.INACTIVE: "integration.deactivate",
 }
 #: Paths of fields for those of a Problem that are no setting.
-_PATHS = {"connection": "connection_id", "sources": "source_ids"}
-_COMPARED = ("name", "connection_id", "source_ids")
+_PATHS = {
+    "connection": "connection_id",
+    "second_connection": "second_connection_id",
+    "sources": "source_ids",
+}
+_COMPARED = ("name", "connection_id", "second_connection_id", "source_ids")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +50,8 @@ class IntegrationDraft:
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     connection_id: str | None = None
+    #: For a kind between two systems.
+    second_connection_id: str | None = None
     source_ids: Sequence[str] = ()
 
 
@@ -58,6 +64,7 @@ class IntegrationChange:
     settings: Mapping[str, Any] | None = None
     #: An empty text takes the connection away.
     connection_id: str | None = None
+    second_connection_id: str | None = None
     source_ids: Sequence[str] | None = None
     #: The `updated_at` that the change starts from; None: whatever stands now.
     expected: datetime | None = None
@@ -177,6 +184,7 @@ class IntegrationDesk:
             state=IntegrationState.INACTIVE,
             settings=_settings(kind, draft.settings, found),
             connection_id=draft.connection_id or None,
+            second_connection_id=draft.second_connection_id or None,
             source_ids=tuple(dict.fromkeys(draft.source_ids)),
             created_at=now,
             updated_at=now,
@@ -272,9 +280,8 @@ class IntegrationDesk:
             old,
             name=old.name if change.name is None else change.name,
             settings=settings,
-            connection_id=old.connection_id
-            if change.connection_id is None
-            else change.connection_id or None,
+            connection_id=_kept(old.connection_id, change.connection_id),
+            second_connection_id=_kept(old.second_connection_id, change.second_connection_id),
             source_ids=old.source_ids
             if change.source_ids is None
             else tuple(dict.fromkeys(change.source_ids)),
@@ -285,21 +292,31 @@ class IntegrationDesk:
     def _check(self, kind: IntegrationKind, integration: Integration, found: Findings) -> None:
         """Raises InvalidInput with all that was found, and what is wrong beside the settings."""
         found.add("name", name_problem(integration.name))
-        found.add("connection_id", self._connection_problem(kind, integration.connection_id))
+        found.add(
+            "connection_id",
+            self._connection_problem(kind, kind.provider, integration.connection_id),
+        )
+        found.add(
+            "second_connection_id",
+            self._connection_problem(kind, second_provider(kind), integration.second_connection_id),
+        )
         found.add("source_ids", self._sources_problem(integration.source_ids))
         found.close()
 
-    def _connection_problem(self, kind: IntegrationKind, connection_id: str | None) -> str | None:
+    def _connection_problem(
+        self, kind: IntegrationKind, provider: str, connection_id: str | None
+    ) -> str | None:
         if connection_id is None:
             return None
-        if not kind.provider:
-            return f"must be empty: {kind.title} calls nobody"
+        if not provider:
+            nobody = "nobody else" if kind.provider else "nobody"
+            return f"must be empty: {kind.title} calls {nobody}"
         try:
             connection = self._store.connections.get(connection_id)
         except NotFound:
             return f"there is no connection {connection_id!r}; make it first"
-        if connection.provider != kind.provider:
-            return f"must be a connection to {kind.provider}; this one is to {connection.provider}"
+        if connection.provider != provider:
+            return f"must be a connection to {provider}; this one is to {connection.provider}"
         return None
 
     def _sources_problem(self, source_ids: Sequence[str]) -> str | None:
@@ -315,6 +332,16 @@ class IntegrationDesk:
         audit = self._audit.entry(caller, action, old.label, kind=old.kind, **detail)
         new = replace(new, updated_at=max(audit.at, old.updated_at + timedelta(microseconds=1)))
         return self._store.integrations.update(new, expected=old.updated_at, audit=audit)
+
+
+def second_provider(kind: IntegrationKind) -> str:
+    """Provider of a kind's second connection; "" for none, and for kinds that say nothing of it."""
+    return getattr(kind, "second_provider", "")
+
+
+def _kept(old: str | None, given: str | None) -> str | None:
+    """What becomes of a connection: None leaves it, an empty text takes it away."""
+    return old if given is None else given or None
 
 
 def _settings(

@@ -20,6 +20,7 @@ _MEMBERS = (
     "title",
     "summary",
     "provider",
+    "second_provider",
     "settings",
     "events",
     "upkeep",

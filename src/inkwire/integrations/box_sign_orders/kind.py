@@ -31,6 +31,7 @@ class BoxSignOrders:
     title = "Box Sign orders"
     summary = "An order that reaches a status is sent for signature, and comes back signed."
     provider = "box"
+    second_provider = ""
     settings: tuple[SettingField, ...] = FIELDS
     upkeep = (
         Upkeep(workflow="set_up", every_s=3600),

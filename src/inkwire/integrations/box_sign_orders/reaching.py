@@ -6,7 +6,7 @@ does not. Asked once for each address; a lost webhook only costs time, so nothin
 
 from inkwire.engine.contract import Run
 from inkwire.errors import Permanent
-from inkwire.integrations.box_sign_orders.settings import is_sandbox
+from inkwire.integrations.checks import is_sandbox
 from inkwire.store.contract import RejectionQuery
 
 #: Seconds that the rejected log may take: it is written each second.

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from inkwire.engine.contract import Problem, Services
-from inkwire.errors import NotFound
-from inkwire.model.connection import ConnectionHealth
+from inkwire.integrations.checks import connection_problems, folder_problem, source_problems
 from inkwire.model.order import Order
 from inkwire.model.work import Integration, IntegrationState
 from inkwire.providers.contract import SettingField, SettingKind
@@ -15,9 +13,6 @@ from inkwire.providers.settings import list_of, mapping_of
 
 #: Box's limit of files in one sign request.
 MAX_FILES = 10
-#: Characters that a folder's name may not hold, and its length (box.md §3).
-_BAD_NAME = re.compile(r'[/\\<>:|?*"\x00-\x1f\x7f]')
-MAX_NAME = 255
 #: What a prefill line may take its text from.
 _PLACES = re.compile(
     r"order\.number|(?:customer|company)\.(?:name|email|phone|address|city|country)"
@@ -201,8 +196,10 @@ def problems(integration: Integration, services: Services) -> tuple[Problem, ...
         *_statuses(given, services),
         *_texts(given),
         *_templates(given, services),
-        *_connection(integration, services),
-        *_sources(integration, services),
+        *connection_problems(
+            services, integration.connection_id, field="connection", provider="box", title="Box"
+        ),
+        *source_problems(integration, services),
         *_neighbours(integration, given, services),
     )
 
@@ -242,15 +239,6 @@ def _texts(given: Chosen) -> list[Problem]:
     return found
 
 
-def folder_problem(name: str) -> str | None:
-    """Why Box would refuse the folder's name; None: it would not (box.md §3)."""
-    if not name or name != name.strip() or name in (".", "..") or len(name) > MAX_NAME:
-        return "A folder's name has 1 to 255 characters, no blanks around it, and is not . or ..."
-    if _BAD_NAME.search(name) or not name.isprintable():
-        return 'Leave out / \\ < > : | ? * " and characters that do not print.'
-    return None
-
-
 def _templates(given: Chosen, services: Services) -> list[Problem]:
     if not given.templates:
         text = "No template is chosen: orders reach the trigger status and nothing is sent."
@@ -265,57 +253,6 @@ def _templates(given: Chosen, services: Services) -> list[Problem]:
         text = f"Box takes at most {MAX_FILES} files in one request; choose fewer templates."
         found.append(Problem(field="templates", text=text))
     return found
-
-
-def _connection(integration: Integration, services: Services) -> list[Problem]:
-    if integration.connection_id is None:
-        return [Problem(field="connection", text="Choose the connection to Box that it calls by.")]
-    try:
-        connection = services.store.connections.get(integration.connection_id)
-    except NotFound:
-        text = f"There is no connection {integration.connection_id}; choose another."
-        return [Problem(field="connection", text=text)]
-    if connection.provider != "box":
-        text = f"{connection.name} is no connection to Box; choose one that is."
-        return [Problem(field="connection", text=text)]
-    found = []
-    if connection.health is not ConnectionHealth.OK:
-        text = connection.health_note or "Press “Request authentication” on it: it is unchecked."
-        found.append(Problem(field="connection", text=text, blocks=False))
-    if not is_sandbox(connection.settings) and (wrong := _address(services.base_url)):
-        found.append(Problem(field="connection", text=wrong))
-    return found
-
-
-def is_sandbox(settings: Mapping[str, object]) -> bool:
-    """Whether a connection calls something else than Box itself."""
-    url = str(settings.get("api_url", "") or "")
-    host = urlsplit(url).hostname or ""
-    return bool(url) and host != "box.com" and not host.endswith(".box.com")
-
-
-def _address(base_url: str) -> str | None:
-    """Why Box could not deliver to this hub; None: nothing against it (R34)."""
-    parts = urlsplit(base_url)
-    if parts.scheme == "https" and (parts.port or 443) == 443:
-        return None
-    return (
-        f"Box delivers webhooks to https on port 443 only, and this hub says {base_url}; set "
-        "INKWIRE_PUBLIC_URL to its public https address, then run inkwire doctor."
-    )
-
-
-def _sources(integration: Integration, services: Services) -> list[Problem]:
-    if len(integration.source_ids) != 1:
-        return [Problem(field="sources", text="Choose the one Box source its webhook delivers to.")]
-    known = {source.id: source for source in services.store.sources.all()}
-    source = known.get(integration.source_ids[0])
-    if source is None:
-        text = f"There is no source {integration.source_ids[0]}; choose another."
-        return [Problem(field="sources", text=text)]
-    if source.provider != "box":
-        return [Problem(field="sources", text=f"{source.name} is no Box source; choose one.")]
-    return []
 
 
 def _neighbours(integration: Integration, given: Chosen, services: Services) -> list[Problem]:

@@ -1,0 +1,83 @@
+"""What several kinds of integration check about their settings: connections, sources, names."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from inkwire.engine.contract import Problem, Services
+from inkwire.model.connection import ConnectionHealth
+from inkwire.model.work import Integration
+
+#: Characters that a folder's name may not hold, and its length (box.md §3).
+_BAD_NAME = re.compile(r'[/\\<>:|?*"\x00-\x1f\x7f]')
+MAX_NAME = 255
+
+
+def folder_problem(name: str) -> str | None:
+    """Why Box would refuse the folder's name; None: it would not (box.md §3)."""
+    if not name or name != name.strip() or name in (".", "..") or len(name) > MAX_NAME:
+        return "A folder's name has 1 to 255 characters, no blanks around it, and is not . or ..."
+    if _BAD_NAME.search(name) or not name.isprintable():
+        return 'Leave out / \\ < > : | ? * " and characters that do not print.'
+    return None
+
+
+def is_sandbox(settings: Mapping[str, object]) -> bool:
+    """Whether a connection calls something else than Box itself."""
+    url = str(settings.get("api_url", "") or "")
+    host = urlsplit(url).hostname or ""
+    return bool(url) and host != "box.com" and not host.endswith(".box.com")
+
+
+def address_problem(base_url: str) -> str | None:
+    """Why Box could not deliver to this hub; None: nothing against it (R34)."""
+    parts = urlsplit(base_url)
+    if parts.scheme == "https" and (parts.port or 443) == 443:
+        return None
+    return (
+        f"Box delivers webhooks to https on port 443 only, and this hub says {base_url}; set "
+        "INKWIRE_PUBLIC_URL to its public https address, then run inkwire doctor."
+    )
+
+
+def connection_problems(
+    services: Services, connection_id: str | None, *, field: str, provider: str, title: str
+) -> list[Problem]:
+    """What is wrong with the chosen connection; `title`: the provider's, for people."""
+    if connection_id is None:
+        return [Problem(field=field, text=f"Choose the connection to {title} that it calls by.")]
+    # All of them: a list of integrations is judged with one question, not one for each.
+    known = {one.id: one for one in services.store.connections.all()}
+    connection = known.get(connection_id)
+    if connection is None:
+        return [
+            Problem(field=field, text=f"There is no connection {connection_id}; choose another.")
+        ]
+    if connection.provider != provider:
+        text = f"{connection.name} is no connection to {title}; choose one that is."
+        return [Problem(field=field, text=text)]
+    found = []
+    if connection.health is not ConnectionHealth.OK:
+        text = connection.health_note or "Press “Request authentication” on it: it is unchecked."
+        found.append(Problem(field=field, text=text, blocks=False))
+    if (
+        provider == "box"
+        and not is_sandbox(connection.settings)
+        and (wrong := address_problem(services.base_url))
+    ):
+        found.append(Problem(field=field, text=wrong))
+    return found
+
+
+def source_problems(integration: Integration, services: Services) -> list[Problem]:
+    """What is wrong with the one Box source that it hears."""
+    if len(integration.source_ids) != 1:
+        return [Problem(field="sources", text="Choose the one Box source its webhook delivers to.")]
+    known = {source.id: source for source in services.store.sources.all()}
+    source = known.get(integration.source_ids[0])
+    if source is None:
+        text = f"There is no source {integration.source_ids[0]}; choose another."
+        return [Problem(field="sources", text=text)]
+    if source.provider != "box":
+        return [Problem(field="sources", text=f"{source.name} is no Box source; choose one.")]
+    return []
