@@ -29,7 +29,9 @@ from inkwire.engine.contract import IntegrationKind, Services
 from inkwire.engine.desk import WorkDesk
 from inkwire.engine.planning import order_plans
 from inkwire.ids import Ids, SortableIds
+from inkwire.integrations.crm_desk import CrmDesk
 from inkwire.integrations.desk import IntegrationDesk
+from inkwire.integrations.field_desk import FieldDesk
 from inkwire.integrations.registry import kinds as installed_kinds
 from inkwire.orders.desk import OrderDesk
 from inkwire.orders.templates import TemplateDesk
@@ -70,6 +72,8 @@ class Hub:
     evidence: EvidenceDesk
     connections: ConnectionDesk
     integrations: IntegrationDesk
+    crm: CrmDesk
+    fields: FieldDesk
     work: WorkDesk
     #: The installed business processes by name, and what their workflows call.
     kinds: Mapping[str, IntegrationKind]
@@ -98,6 +102,8 @@ class Hub:
             evidence=self.evidence,
             connections=self.connections,
             integrations=self.integrations,
+            crm=self.crm,
+            fields=self.fields,
             work=self.work,
             buckets=Buckets(
                 self.clock,
@@ -227,6 +233,8 @@ def hub_of(
             clock=clock,
             ids=ids,
         ),
+        crm=CrmDesk(store=store, clock=clock, ids=ids),
+        fields=FieldDesk(store=store, clock=clock, ids=ids),
         work=WorkDesk(store=store, clock=clock, ids=ids),
         kinds=kinds,
         services=services,

@@ -16,11 +16,16 @@ from inkwire.clock import Clock
 from inkwire.ingest.metrics import BATCH_BOUNDS
 from inkwire.ingest.metrics import Metrics as IngestMetrics
 from inkwire.model.connection import ConnectionHealth
+from inkwire.model.crm import ActivityState, AttachmentState, FieldAgreement
 from inkwire.model.work import WorkState
 from inkwire.store.contract import Store
 
 #: What has ended well is no number to watch, and grows.
 _OPEN = (WorkState.NEW, WorkState.RUNNING, WorkState.PARKED, WorkState.DEAD)
+_CALLS = {
+    "used": "Calls that a connection's organisation has used of its rolling day, as last said.",
+    "most": "Calls that a connection's organisation has in a rolling day.",
+}
 _COUNTERS = {
     "accepted": "Requests stored and answered with the provider's 2xx.",
     "duplicates": "Events among them that were known already, probable duplicates included.",
@@ -94,6 +99,46 @@ class _HubCollector(Collector):
         for one in ConnectionHealth:
             connections.add_metric([one.value], health[one])
         yield connections
+        yield from self._in_step()
+
+    def _in_step(self) -> Iterable[Metric]:
+        """Of Box and Salesforce."""
+        calls = {
+            name: GaugeMetricFamily(f"inkwire_api_calls_{name}", text, labels=["connection"])
+            for name, text in _CALLS.items()
+        }
+        for one in self._store.connections.all():
+            if (usage := self._store.api_usages.get(one.id)) is not None:
+                calls["used"].add_metric([one.id], usage.used)
+                calls["most"].add_metric([one.id], usage.most)
+        yield from calls.values()
+        attachments = GaugeMetricFamily(
+            "inkwire_attachments",
+            "File versions on their records, by state (each counted up to 10,000).",
+            labels=["state"],
+        )
+        reached = self._store.attachments.counts()
+        for state in AttachmentState:
+            attachments.add_metric([state.value], reached.get(state, 0))
+        yield attachments
+        activities = GaugeMetricFamily(
+            "inkwire_activities",
+            "Tasks for Salesforce, by state (each counted up to 10,000).",
+            labels=["state"],
+        )
+        noted = self._store.activities.counts()
+        for kind in ActivityState:
+            activities.add_metric([kind.value], noted.get(kind, 0))
+        yield activities
+        fields = GaugeMetricFamily(
+            "inkwire_fields",
+            "Mapped fields of folders and records, by state (each counted up to 10,000).",
+            labels=["state"],
+        )
+        compared = self._store.field_states.counts()
+        for agreement in FieldAgreement:
+            fields.add_metric([agreement.value], compared.get(agreement, 0))
+        yield fields
 
     def _batches(self) -> Metric:
         sizes = dict(self._ingest.batch_sizes)

@@ -17,7 +17,9 @@ from inkwire.delivery.publish import Publisher
 from inkwire.documents.desk import DocumentDesk
 from inkwire.documents.evidence import EvidenceDesk
 from inkwire.engine.desk import WorkDesk
+from inkwire.integrations.crm_desk import CrmDesk
 from inkwire.integrations.desk import IntegrationDesk
+from inkwire.integrations.field_desk import FieldDesk
 from inkwire.orders.desk import OrderDesk
 from inkwire.orders.templates import TemplateDesk
 from inkwire.providers.registry import Registry
@@ -50,6 +52,8 @@ class Parts:
     evidence: EvidenceDesk
     connections: ConnectionDesk
     integrations: IntegrationDesk
+    crm: CrmDesk
+    fields: FieldDesk
     work: WorkDesk
     #: How often each application may call this process's API.
     buckets: Buckets

@@ -31,6 +31,7 @@ def test_methods_say_what_they_need(admin):
     assert (way["provider"], way["name"]) == ("silent", "token")
     assert [one["key"] for one in way["settings"]] == ["account"]
     assert [one["role"] for one in way["secrets"]] == ["token", "spare"]
+    assert way["authorizes"] is False
 
 
 def test_make_read_change_delete(admin, made):

@@ -49,6 +49,20 @@ def test_retry_replay_cancel(acting, admin):
     assert admin.post("/v1/work/none/retry").status == 404
 
 
+def test_upkeep_is_done_at_once(acting, admin):
+    """The clock's last work runs once more; before it ever ran, 409 says what to look at."""
+    path = "/v1/integrations/int_1/upkeep"
+    assert admin.post(path, {"workflow": "copy"}).status == 409
+    work = add_work(acting, "copy/1", entity="integration:1:copy")
+    assert admin.post(path, {"workflow": "copy"}).json()["id"] == work.id, "it is about to run"
+    done = ended(acting, work.id, WorkState.DONE)
+    again = admin.post(path, {"workflow": "copy"})
+    assert (again.status, again.json()["run_id"]) == (202, "int_1/copy/1/2")
+    assert again.json()["id"] == done.id
+    assert acting.store.access.audit()[0].action == "work.upkeep"
+    assert admin.post("/v1/integrations/int_9/upkeep", {"workflow": "copy"}).status == 404
+
+
 def test_dead_letters_together(acting, admin):
     """One request for an integration's dead letters, of one kind of failure or all."""
     letter = dead(acting)

@@ -38,7 +38,7 @@ def hub(cli):
 @pytest.fixture
 def kind():
     """A kind that is installed."""
-    return next(iter(kinds().values()))
+    return kinds()["box_sign_orders"]
 
 
 @pytest.fixture
@@ -213,8 +213,41 @@ def test_boxs_file_makes_a_connection_that_is_checked(cli, tmp_path, box_config)
     assert SECRET not in shown + json.dumps(made) + checked.output
 
 
+def test_a_sign_in_begins_in_the_console(cli, hub):
+    """The command names the page: a sign-in is bound to the browser that begins it."""
+    made = cli(
+        "connections", "add", "crm", "--provider", "salesforce", "--method", "web_server",
+        "--setting", "client_id=3MVG9",
+    )  # fmt: skip
+    assert "inkwire connections authorize crm" in made.stdout
+    told = cli("connections", "authorize", "crm").stdout
+    assert f"{hub.settings.base_url}/console/connections/crm" in told
+    assert "Connect" in told
+    assert hub.store.access.audit()[0].action == "connection.create", "nothing was begun"
+    cli(
+        "connections", "add", "crm-two", "--provider", "salesforce", "--method",
+        "web_server", "--setting", "client_id=3MVG9", "--json",
+    )  # fmt: skip
+    checked = cli.json("connections", "check", "crm-two", code=1)
+    assert "Sign in" in checked[0]["detail"]
+    assert [one["ok"] for one in checked] == [False] * 8
+
+
+def test_nobody_signs_in_for_an_app_of_its_own(cli, monkeypatch):
+    """Client credentials authenticate by themselves."""
+    monkeypatch.setenv("CRM_SECRET", SECRET)
+    cli(
+        "connections", "add", "crm", "--provider", "salesforce", "--method",
+        "client_credentials", "--setting", "client_id=3MVG9",
+        "--setting", "my_domain=acme.lightning.force.com", "--secret", "client_secret=env:CRM_SECRET",
+    )  # fmt: skip
+    assert "https://acme.my.salesforce.com" in cli("connections", "show", "crm").stdout
+    refused = cli("connections", "authorize", "crm", code=2)
+    assert "inkwire connections check crm" in refused.stderr
+
+
 def test_methods_are_listed(no_store):
     """Without a store: each provider's ways, with settings and secrets."""
     found = {(one["provider"], one["name"]) for one in no_store.json("connections", "methods")}
-    assert {("box", "jwt"), ("box", "ccg")} <= found
+    assert {("box", "jwt"), ("box", "ccg"), ("box", "oauth"), ("salesforce", "web_server")} <= found
     assert "--provider box --method jwt" in no_store("connections", "methods").stdout

@@ -52,6 +52,9 @@ def test_the_demo_itself(tmp_path, monkeypatch):
         "webhook.failing, webhook.deleted",
         "11 of 11",
         "into this hub",
+        "Box and Salesforce, in step",
+        "the opportunity is Closed Won",
+        "its MD5 as sent",
     ):
         assert word in done.stdout
     samples = sum(len(cases(provider)) for provider in registry().receiving())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fakes.acted import fill_acting
+from fakes.crm_rows import fill_crm
 from fakes.orders import fill_orders
 from fakes.pages import PASSWORD, Pages, fill, open_pages
 from fakes.sent import Sent, fill_sent
@@ -79,6 +80,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
         clock.advance(seconds=(START - clock.now()).total_seconds())
         found |= fill(opened, lambda seconds: clock.advance(seconds=seconds))
         found |= fill_acting(opened, lambda seconds: clock.advance(seconds=seconds))
+        found |= fill_crm(opened, lambda seconds: clock.advance(seconds=seconds))
         admin = Visitor(opened.app)
         admin.sign_in("admin", PASSWORD)
         yield Filled(pages=opened, ids=found, admin=admin)

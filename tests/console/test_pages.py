@@ -20,12 +20,15 @@ STATIC = templating.STATIC
 TEMPLATES = (Path(words.__file__).parent / "templates", STATIC.parent / "templates")
 MAX_CALLS = 8
 #: Pages that gather from many rooms: all of the hub; a configuration judged against five tables;
-#: a run with its steps, calls, creates and dry run.
+#: a run with its steps, calls, creates and dry run; a backlog counted in four tables, with the
+#: newest field that waits; a folder with its fields, arrivals and dry run.
 MORE_CALLS = {
     r"/": 12,
     r"/orders/ord_\w+(\?.*)?": 9,
     r"/integrations/int_\d+": 13,
     r"/runs/wrk_\w+": 9,
+    r"/records": 11,
+    r"/records/folders/int_\d+/\d+": 9,
 }
 MAX_PAGE_BYTES = 100 * 1024
 MAX_SCRIPT_BYTES = 80 * 1024
@@ -34,7 +37,7 @@ DELIVERIES = ("delivered", "due")
 SENT = ("rejected", "down", "message", "retried", "job", "shop", "attempt", *WEBHOOKS, *DELIVERIES)
 ORDERS = tuple(f"order_{name}" for name in ("signed", "waiting", "held", "asked", "gone", "new"))
 RUNS = ("doubt", "dead", "parked", "upkeep", "running", "new")
-ACTING = ("connection", "integration", "run_done")
+ACTING = ("connection", "integration", "run_done", "crm", "crm_arrival")
 EVENT_PAGES = ("first", "two", "probable", "declined", "quarantined", "unparsable", "waiting")
 
 
@@ -49,6 +52,7 @@ def addresses(ids: dict[str, str]) -> dict[str, str]:
         "/rejected": "/rejected",
         "/rejected/{rejection_id}": f"/rejected/{ids['rejected']}",
         "/connections": "/connections",
+        "/connections/authorized": "",
         "/connections/{connection_id}": f"/connections/{ids['connection']}",
         "/connections/{connection_id}/edit": f"/connections/{ids['connection']}/edit",
         "/new-connection": "/new-connection",
@@ -108,6 +112,16 @@ def addresses(ids: dict[str, str]) -> dict[str, str]:
         "/templates/{template_id}/preview": "",
         "/new-template": "/new-template",
         "/template-preview": "",
+        "/records": "/records",
+        "/records/folders": "/records/folders",
+        "/records/folders/{integration_id}/{folder_id}": f"/records/folders/{ids['crm']}/501",
+        "/records/arrivals": "/records/arrivals",
+        "/records/arrivals/live": "",
+        "/records/arrivals/{integration_id}/{file_id}/{version_id}": (
+            f"/records/arrivals/{ids['crm_arrival']}"
+        ),
+        "/records/tasks": "/records/tasks",
+        "/records/unmapped": "/records/unmapped",
     }
 
 
@@ -128,7 +142,14 @@ def shown(filled) -> list[tuple[str, int, str]]:
     wanted += [f"/events/{filled.ids[name]}" for name in EVENT_PAGES]
     wanted += [f"/webhooks/{filled.ids[name]}" for name in WEBHOOKS]
     wanted += [f"/runs/{filled.ids[f'run_{name}']}" for name in RUNS]
+    wanted += [
+        f"/records/arrivals/{filled.ids['crm_failed']}",
+        f"/integrations/{filled.ids['crm']}",
+    ]
+    wanted += [f"/records/folders/{filled.ids['crm']}/502", f"/runs/{filled.ids['crm_work']}"]
+    wanted += ["/records/arrivals?q=9001", "/records/arrivals?q=77", "/records/folders?state=gone"]
     wanted += ["/runs?state=dead", "/runs?upkeep=only", "/connections/box-old"]
+    wanted += ["/new-connection/salesforce/web_server"]
     wanted += [f"/deliveries/{filled.ids[name]}" for name in DELIVERIES]
     wanted += [f"/webhooks/{filled.ids['down']}/recover?kind=recover&since=2026-11-01T00:00"]
     wanted += [f"/orders/{filled.ids[name]}" for name in ORDERS]

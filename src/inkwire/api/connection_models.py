@@ -36,6 +36,9 @@ class MethodOut(Output):
     name: str = Field(examples=["jwt"])
     title: str
     help: str
+    authorizes: bool = Field(
+        description="Whether a person signs in at the vendor, from the connection's console page."
+    )
     settings: list[SettingOut]
     secrets: list[SecretFieldOut]
 
@@ -49,6 +52,7 @@ class MethodOut(Output):
                 name=method.name,
                 title=method.title,
                 help=method.help,
+                authorizes=method.authorizes,
                 settings=[SettingOut.of(one) for one in method.settings],
                 secrets=[SecretFieldOut.of(one) for one in method.secrets],
             )

@@ -10,7 +10,13 @@ from pydantic import AfterValidator, Field, StrictBool, StrictInt, StrictStr
 from inkwire.api.fields import Input, Moment, Output, Text, storable
 from inkwire.api.providers import SettingOut
 from inkwire.engine.contract import IntegrationKind, Problem
-from inkwire.integrations.desk import MAX_SOURCES, IntegrationChange, IntegrationDraft, Judged
+from inkwire.integrations.desk import (
+    MAX_SOURCES,
+    IntegrationChange,
+    IntegrationDraft,
+    Judged,
+    second_provider,
+)
 from inkwire.model.source import SettingValue
 from inkwire.model.work import Integration, IntegrationState
 from inkwire.providers.settings import MAX_LONG_TEXT
@@ -59,6 +65,9 @@ class KindOut(Output):
     title: str
     summary: str
     provider: str = Field(description="Whose connection it needs; empty: none.")
+    second_provider: str = Field(
+        description="Whose connection it needs besides, standing between two systems; empty: none."
+    )
     settings: list[SettingOut]
     event_types: list[str] = Field(description="What it hears from its sources.")
 
@@ -70,6 +79,7 @@ class KindOut(Output):
             title=kind.title,
             summary=kind.summary,
             provider=kind.provider,
+            second_provider=second_provider(kind),
             settings=[SettingOut.of(one) for one in kind.settings],
             event_types=sorted({name for handler in kind.events for name in handler.types}),
         )
@@ -90,6 +100,9 @@ class IntegrationOut(Output):
     state: IntegrationState
     settings: Mapping[str, SettingValue]
     connection_id: str | None
+    second_connection_id: str | None = Field(
+        description="The connection to the other system, for a kind between two."
+    )
     source_ids: list[str]
     remote: Mapping[str, str] = Field(
         description="What it knows of the other side: ids of a folder, a webhook."
@@ -107,6 +120,7 @@ class IntegrationOut(Output):
             state=one.state,
             settings=one.settings,
             connection_id=one.connection_id,
+            second_connection_id=one.second_connection_id,
             source_ids=list(one.source_ids),
             remote=one.remote,
             created_at=one.created_at,
@@ -123,7 +137,9 @@ class IntegrationsOut(Output):
 class ProblemOut(Output):
     """Something about an integration's configuration."""
 
-    field: str = Field(description="A setting's key, `connection` or `sources`.")
+    field: str = Field(
+        description="A setting's key, `connection`, `second_connection` or `sources`."
+    )
     text: str = Field(description="What is wrong, and the way out.")
     blocks: bool = Field(description="It cannot become active like that; false: a warning.")
 
@@ -161,6 +177,9 @@ class IntegrationIn(Input):
     name: _Name
     settings: Settings = Field({})
     connection_id: _Id | None = Field(None, description="The connection that it calls by.")
+    second_connection_id: _Id | None = Field(
+        None, description="The connection to the other system, for a kind between two."
+    )
     source_ids: _Sources = Field([])
 
     def draft(self) -> IntegrationDraft:
@@ -170,6 +189,7 @@ class IntegrationIn(Input):
             name=self.name,
             settings=self.settings,
             connection_id=self.connection_id,
+            second_connection_id=self.second_connection_id,
             source_ids=self.source_ids,
         )
 
@@ -182,6 +202,7 @@ class IntegrationPatch(Input):
         None, description="Laid over the present settings; a key with null: back to its default."
     )
     connection_id: _Id | None = Field(None, description="Empty text: none any more.")
+    second_connection_id: _Id | None = Field(None, description="Empty text: none any more.")
     source_ids: _Sources | None = None
     updated_at: Moment | None = Field(
         None, description="The one that you read: 409 if somebody changed it since. RFC 3339."
@@ -193,6 +214,7 @@ class IntegrationPatch(Input):
             name=self.name,
             settings=self.settings,
             connection_id=self.connection_id,
+            second_connection_id=self.second_connection_id,
             source_ids=self.source_ids,
             expected=self.updated_at,
         )
@@ -205,3 +227,9 @@ class StateIn(Input):
         description="`active`: work is made and done. `paused`: made, not done. `inactive`: not "
         "made; what is under way is finished."
     )
+
+
+class UpkeepIn(Input):
+    """What of an integration's upkeep is to be done at once."""
+
+    workflow: Annotated[Text, Field(min_length=1, max_length=64)] = Field(examples=["poll_records"])

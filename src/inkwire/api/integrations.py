@@ -16,15 +16,18 @@ from inkwire.api.integration_models import (
     KindsOut,
     ProblemsOut,
     StateIn,
+    UpkeepIn,
     number,
 )
 from inkwire.api.parts import With
+from inkwire.api.work_models import WorkOut
 from inkwire.model.access import Caller, Scope
 
 router = APIRouter(tags=["Integrations"])
 
 Reader = Annotated[Caller, Allowed(Scope.INTEGRATIONS_READ)]
 Writer = Annotated[Caller, Allowed(Scope.INTEGRATIONS_WRITE)]
+Runner = Annotated[Caller, Allowed(Scope.RUNS_WRITE)]
 
 
 @router.get("/integration-kinds", summary="List kinds of integrations")
@@ -78,3 +81,11 @@ def set_integration_state(
 ) -> JudgedOut:
     """Activates, pauses or deactivates; refused with each field that keeps it from acting."""
     return JudgedOut.shown(parts.integrations.move(caller, number(integration_id), body.state))
+
+
+@router.post("/integrations/{integration_id}/upkeep", summary="Do upkeep now", status_code=202)
+def run_upkeep(
+    integration_id: IntegrationId, body: UpkeepIn, parts: With, caller: Runner
+) -> WorkOut:
+    """Does what the clock does for it at once, not only in its next slot."""
+    return WorkOut.shown(parts.work.upkeep_now(caller, number(integration_id), body.workflow))

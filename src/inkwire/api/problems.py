@@ -193,7 +193,7 @@ _ANSWERS: dict[int, str] = {
 _NAMES_IN_BODY = frozenset(
     {"/v1/jobs", "/v1/jobs/count", "/v1/messages"}
     | {"/v1/connections", "/v1/integrations", "/v1/work/retry", "/v1/ledger/decide"}
-    | {"/v1/templates/preview"}
+    | {"/v1/templates/preview", "/v1/crm/wake"}
 )
 
 

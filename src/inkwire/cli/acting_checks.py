@@ -13,7 +13,8 @@ from inkwire.config import Settings
 from inkwire.errors import StoreError
 from inkwire.integrations.desk import Judged
 from inkwire.model.connection import ConnectionHealth
-from inkwire.model.work import IntegrationState, LedgerState
+from inkwire.model.crm import FolderState
+from inkwire.model.work import Integration, IntegrationState, LedgerState
 
 if TYPE_CHECKING:
     from inkwire.hub import Hub
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _WAL = b"\x02\x02"
 #: Findings about executors and doubts that are worth a line each.
 _MOST = 5
+#: Per cent of the day's calls from which a person should know.
+_HIGH_CALLS = 70
 
 
 def engine(settings: Settings) -> Iterator[Finding]:
@@ -155,3 +158,60 @@ def _integration(hub: "Hub", judged: Judged) -> Iterator[Finding]:
     elif not any(problem.blocks for problem in judged.problems):
         hook = f", webhook {one.remote['webhook_id']}" if one.remote.get("webhook_id") else ""
         yield ok(about, f"{one.kind} “{one.name}”, {one.state.value}{hook}")
+
+
+def in_step(hub: "Hub", *, offline: bool) -> Iterator[Finding]:
+    """Between Box and Salesforce: what waits for a person, the calls, what the vendors say."""
+    for one in hub.crm.integrations(CLI):
+        if one.state is not IntegrationState.INACTIVE:
+            yield from _waiting(hub, one)
+        yield from _calls(hub, one)
+        if not offline:
+            yield from _live(hub, one)
+
+
+def _waiting(hub: "Hub", one: Integration) -> Iterator[Finding]:
+    folders = hub.crm.folder_counts(CLI, one.id)
+    if hub.crm.unmapped(CLI, integration_id=one.id, limit=1):
+        yield warn(
+            one.label,
+            "Files wait because their folders belong to no record.",
+            "inkwire crm unmapped; then set the metadata in Box, or: inkwire crm map",
+        )
+    if conflicts := folders.get(FolderState.CONFLICT, 0):
+        yield warn(
+            one.label,
+            f"{conflicts} folders fit more than one record, or their record has another folder.",
+            "inkwire crm folders --state conflict",
+        )
+
+
+def _calls(hub: "Hub", one: Integration) -> Iterator[Finding]:
+    second = one.second_connection_id
+    usage = hub.crm.usage(CLI, second) if second is not None else None
+    if usage is None:
+        return
+    share = round(100 * usage.used / usage.most) if usage.most else 0
+    text = f"{share} % of the day's {usage.most:,} calls used ({ago(usage.at, hub.clock.now())})"
+    if share >= _HIGH_CALLS:
+        yield warn(
+            second or one.label,
+            f"{text}.",
+            "From the share in the integration's settings on, only files are sent until the "
+            "window of 24 hours frees. More calls: ask Salesforce, or look who else calls.",
+        )
+    else:
+        yield ok(second or one.label, text)
+
+
+def _live(hub: "Hub", one: Integration) -> Iterator[Finding]:
+    """What its kind finds by asking the vendors."""
+    ask = getattr(hub.kinds.get(one.kind), "live_checks", None)
+    if ask is None:
+        return
+    for check in ask(one, hub.services):
+        if check.ok:
+            yield ok(one.label, f"{check.title}: {check.detail}")
+        else:
+            yield fail(one.label, f"{check.title}: {check.detail}", f"Then: inkwire doctor; "
+                       f"the settings: inkwire integrations show {one.label}")  # fmt: skip

@@ -79,6 +79,7 @@ def print_integration(one: "Integration", *, as_json: bool) -> None:
             ("kind", one.kind),
             ("state", one.state.value),
             ("connection", one.connection_id or "none"),
+            ("second connection", one.second_connection_id),
             ("sources", ", ".join(one.source_ids) or "none"),
             *((f"setting {key}", _shown(value)) for key, value in one.settings.items()),
             *((f"at the vendor: {key}", value) for key, value in one.remote.items()),

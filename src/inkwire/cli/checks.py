@@ -121,6 +121,7 @@ def _acting(hub: "Hub", *, offline: bool) -> Iterator[Finding]:
     yield from acting_checks.executors(hub)
     yield from acting_checks.connections(hub)
     yield from acting_checks.integrations(hub)
+    yield from acting_checks.in_step(hub, offline=offline)
 
 
 def data_folder(settings: Settings) -> Iterator[Finding]:

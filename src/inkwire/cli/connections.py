@@ -75,6 +75,7 @@ def methods(as_json: JsonOption = False) -> None:
         print_json(
             [
                 {"provider": name, "name": way.name, "title": way.title, "help": way.help,
+                 "authorizes": way.authorizes,
                  "settings": way.settings, "secrets": way.secrets}
                 for name, way in found
             ]
@@ -132,8 +133,10 @@ def add(  # noqa: PLR0917 # the options of one command
             secrets=secrets,
         )
         print_connection(made, hub.clock.now(), as_json=as_json)
+        signs_in = _method(hub.registry, made.provider, made.method).authorizes
     if not as_json:
-        typer.echo(f"\nTry it: inkwire connections check {made.id}")
+        verb = "authorize" if signs_in else "check"
+        typer.echo(f"\n{'Sign in' if signs_in else 'Try it'}: inkwire connections {verb} {made.id}")
 
 
 @group.command(
@@ -171,6 +174,23 @@ def check(ctx: typer.Context, connection_id: IdArgument, as_json: JsonOption = F
     print_checks(checks, as_json=as_json)
     if not all(one.ok for one in checks):
         raise typer.Exit(1)
+
+
+@group.command(epilog=examples("inkwire connections authorize salesforce-main"))
+def authorize(ctx: typer.Context, connection_id: IdArgument) -> None:
+    """Print where to sign in at the vendor for a connection, e.g. Box by OAuth.
+
+    That is the connection's page in the console: a sign-in is bound to the browser that begins it.
+    """
+    with opened(ctx) as hub:
+        one = hub.connections.get(operator(), connection_id)
+        if not _method(hub.registry, one.provider, one.method).authorizes:
+            raise InvalidInput(
+                f"Nobody signs in for the connection {one.id}: it authenticates by itself. "
+                f"Try it: inkwire connections check {one.id}"
+            )
+        page = f"{hub.settings.base_url}/console/connections/{one.id}"
+    typer.echo(f"Open {page} and press “Connect”.")
 
 
 @group.command(epilog=examples("inkwire connections delete box-old"))

@@ -32,6 +32,13 @@ SettingsOption = Annotated[
 ConnectionOption = Annotated[
     str | None, typer.Option("--connection", help="The connection that it calls by; '': none.")
 ]
+SecondOption = Annotated[
+    str | None,
+    typer.Option(
+        "--second-connection",
+        help="The connection to the other system, for a kind between two; '': none.",
+    ),
+]
 SourcesOption = Annotated[
     list[str] | None, typer.Option("--source", help="A source whose events it hears; repeat it.")
 ]
@@ -51,11 +58,11 @@ def list_integrations(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_json([integration_facts(one) for one in found])
         return
     rows = [
-        (one.label, one.state.value, one.kind, one.connection_id, ", ".join(one.source_ids),
-         one.name)
+        (one.label, one.state.value, one.kind, ", ".join(one.connection_ids),
+         ", ".join(one.source_ids), one.name)
         for one in found
     ]  # fmt: skip
-    columns = ("id", "state", "kind", "connection", "sources", "name")
+    columns = ("id", "state", "kind", "connections", "sources", "name")
     empty = "There are no integrations yet. See what there is: inkwire integrations kinds"
     table(columns, rows, empty=empty)
 
@@ -68,6 +75,7 @@ def kinds(
     as_json: JsonOption = False,
 ) -> None:
     """List the kinds of integrations; or show one with its settings."""
+    from inkwire.integrations.desk import second_provider
     from inkwire.integrations.registry import kinds as installed
 
     if name is None:
@@ -83,7 +91,8 @@ def kinds(
     kind = installed()[name]
     if as_json:
         print_json({"name": kind.name, "title": kind.title, "summary": kind.summary,
-                    "provider": kind.provider, "settings": kind.settings})  # fmt: skip
+                    "provider": kind.provider, "second_provider": second_provider(kind),
+                    "settings": kind.settings})  # fmt: skip
         return
     typer.secho(kind.title, bold=True)
     typer.echo(f"{kind.summary}\n")
@@ -106,6 +115,8 @@ def show(ctx: typer.Context, integration: IdArgument, as_json: JsonOption = Fals
     epilog=examples(
         "inkwire integrations add box_sign_orders --name 'Contracts' --connection box-main "
         "--source box-events --setting order_field=sign_request_id",
+        "inkwire integrations add box_salesforce --connection box-main "
+        "--second-connection salesforce --source box-events",
     )
 )
 def add(  # noqa: PLR0917 # the options of one command
@@ -113,6 +124,7 @@ def add(  # noqa: PLR0917 # the options of one command
     kind: Annotated[str, typer.Argument(help="What it does; see `integrations kinds`.")],
     name: Annotated[str | None, typer.Option(help="What people call it; default: kind.")] = None,
     connection: ConnectionOption = None,
+    second_connection: SecondOption = None,
     source: SourcesOption = None,
     setting: SettingsOption = None,
     as_json: JsonOption = False,
@@ -125,6 +137,7 @@ def add(  # noqa: PLR0917 # the options of one command
         name=name or kind,
         settings=_settings(setting or []),
         connection_id=connection,
+        second_connection_id=second_connection,
         source_ids=tuple(source or ()),
     )
     with opened(ctx) as hub:
@@ -143,6 +156,7 @@ def change(  # noqa: PLR0917 # the options of one command
     integration: IdArgument,
     name: Annotated[str | None, typer.Option(help="New name.")] = None,
     connection: ConnectionOption = None,
+    second_connection: SecondOption = None,
     source: SourcesOption = None,
     setting: SettingsOption = None,
     as_json: JsonOption = False,
@@ -154,6 +168,7 @@ def change(  # noqa: PLR0917 # the options of one command
         name=name,
         settings=_settings(setting) if setting else None,
         connection_id=connection,
+        second_connection_id=second_connection,
         source_ids=tuple(source) if source else None,
     )
     with opened(ctx) as hub:

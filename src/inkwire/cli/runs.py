@@ -116,6 +116,19 @@ def replay(ctx: typer.Context, work: IdArgument, as_json: JsonOption = False) ->
         _started(hub.work.replay(operator(), work), as_json=as_json)
 
 
+@group.command(epilog=examples("inkwire runs upkeep int_7 poll_records"))
+def upkeep(
+    ctx: typer.Context,
+    integration: Annotated[str, typer.Argument(metavar="INTEGRATION", help="int_7, or 7.")],
+    workflow: Annotated[str, typer.Argument(help="What the clock does, e.g. keep_webhook.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Do now what the clock does for an integration every so often."""
+    with opened(ctx) as hub:
+        number = integration_number(integration)
+        _started(hub.work.upkeep_now(operator(), number, workflow), as_json=as_json)
+
+
 @group.command(epilog=examples("inkwire runs cancel wrk_…"))
 def cancel(ctx: typer.Context, work: IdArgument) -> None:
     """Cancel what waits; a run under way ends before its next step."""

@@ -42,7 +42,7 @@ def sandbox(  # noqa: PLR0917 - the options of one command
         typer.Option("--json-ready", help="Print one line of JSON when ready: address and keys."),
     ] = False,
 ) -> None:
-    """Run a stand-in for the vendors: a Box with files, webhooks and signing, with faults at will.
+    """Run a stand-in for the vendors: Box with signing, and Salesforce, with faults at will.
 
     Nothing leaves this machine but webhooks to the addresses that are registered in it.
     """

@@ -67,11 +67,18 @@ PARKED: Mapping[ParkCause, Mark] = {
         tone=Tone.ATTENTION,
         meaning="Only a person can say how it goes on; its page has the question.",
     ),
+    ParkCause.MAPPING: Mark(
+        word="Waits: no record",
+        icon="circle-help",
+        tone=Tone.ATTENTION,
+        meaning="Nobody knows yet which record it belongs to; it goes on once a folder has one.",
+    ),
 }
 PARKED_WORDS: Mapping[ParkCause, str] = {
     ParkCause.CONNECTION: "Its connection",
     ParkCause.LIMIT: "A vendor's limit",
     ParkCause.PERSON: "A person's decision",
+    ParkCause.MAPPING: "A folder's record",
 }
 STATE_WORDS: Mapping[WorkState, str] = {
     WorkState.NEW: "Waiting",
@@ -94,6 +101,7 @@ _PARKED_ENDS: Mapping[ParkCause, str] = {
     ParkCause.CONNECTION: "waits for its connection",
     ParkCause.LIMIT: "waits for a limit to free",
     ParkCause.PERSON: "waits for your decision",
+    ParkCause.MAPPING: "waits until its folder has a record",
 }
 #: Why something failed, and what helps against all that failed alike.
 CAUSES: Mapping[ErrorKind | None, tuple[str, str]] = {

@@ -10,8 +10,10 @@ from inkwire.console import (
     account,
     administration,
     applications,
+    arrivals,
     connection_form,
     connections,
+    crm_words,
     event_page,
     events,
     failures,
@@ -25,10 +27,15 @@ from inkwire.console import (
     order_page,
     orders,
     overview,
+    record_fields,
+    record_folders,
+    record_waiting,
+    records,
     rejected,
     run_page,
     runs,
     setup_words,
+    sign_ins,
     signin,
     sources,
     statuses,
@@ -66,6 +73,13 @@ PAGES: tuple[Page, ...] = (
     *templates_page.PAGES,
     *runs.PAGES,
     *run_page.PAGES,
+    *records.PAGES,
+    *record_fields.PAGES,
+    *record_folders.PAGES,
+    *arrivals.PAGES,
+    *record_waiting.PAGES,
+    # Before the page of a connection, whose address would match.
+    *sign_ins.PAGES,
     *connections.PAGES,
     *connection_form.PAGES,
     *integrations.PAGES,
@@ -100,7 +114,11 @@ class ConsoleHouse:
         """`parts`: the gate and the settings are asked."""
         self._parts = parts
         self.templates = Templates("inkwire.console", clock=parts.clock)
-        self.said: Mapping[str, str] = {**words.SAID, **setup_words.SAID}
+        self.said: Mapping[str, str] = {
+            **words.SAID,
+            **setup_words.SAID,
+            **crm_words.SAID,
+        }
         #: Stands in the rail of every page.
         self.dead_letters = DeadLetterCount()
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+from inkwire.console import crm_words
 from inkwire.errors import StoreError
 from inkwire.model.access import Scope
 from inkwire.model.connection import ConnectionHealth
@@ -28,7 +29,7 @@ class Attention:
     action: str
 
 
-def trouble(visit: Visit, only: Collection[str | None] | None = None) -> list[Attention]:
+def trouble(visit: Visit, only: Collection[str] | None = None) -> list[Attention]:
     """A banner for each connection that needs attention; `only`: for those ids."""
     if not visit.may(Scope.INTEGRATIONS_READ):
         return []
@@ -61,6 +62,32 @@ def undecided(visit: Visit) -> list[Attention]:
             else visit.url("runs", parked=ParkCause.PERSON.value),
             action="Decide",
         )
+    ]
+
+
+def fields(visit: Visit, integration_id: int) -> list[Attention]:
+    """Mapped fields that wait for a person, conflicts before failures; the newest is linked."""
+    counts = visit.parts.fields.counts(visit.caller, integration_id)
+    waiting = [state for state in crm_words.FIELDS_WAIT if counts.get(state, 0)]
+    if not waiting:
+        return []
+    newest = visit.parts.fields.page(
+        visit.caller, integration_id=integration_id, state=waiting[0], limit=1
+    )
+    words = (
+        crm_words.FIELDS_WAIT[state].format(
+            fields="1 field" if counts[state] == 1 else f"{counts[state]} fields"
+        )
+        for state in waiting
+    )
+    text = " ".join(words)
+    return [
+        Attention(
+            text=text,
+            url=visit.url("records", "folders", f"int_{integration_id}", one.folder_id),
+            action="Look at the newest",
+        )
+        for one in newest
     ]
 
 

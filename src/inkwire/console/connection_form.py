@@ -6,7 +6,12 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from inkwire.console import forms
-from inkwire.console.connections import NOTHING_WRONG, asked_connection, method_of
+from inkwire.console.connections import (
+    NOTHING_WRONG,
+    asked_connection,
+    method_of,
+    return_address,
+)
 from inkwire.errors import Conflict, InvalidInput, NotFound
 from inkwire.model.access import Scope
 from inkwire.model.connection import Connection
@@ -81,6 +86,7 @@ def _page(
         more=more,
         more_open=any(f.error for f in more),
         secrets_lost=bool(errors),
+        return_address=return_address(visit) if method.authorizes else "",
         other_errors={
             path: text
             for path, text in errors.items()
@@ -182,8 +188,18 @@ def create(visit: Visit) -> Response:
     except Conflict as error:
         wrong, typed = {"id": error.message}, _typed(visit, given)
         return _page(visit, provider, method, errors=wrong, typed=typed, status=409)
-    visit.parts.work.check_connection(visit.caller, made.id)
-    return visit.see(visit.url("connections", made.id), said="connection_made")
+    return _kept_and_tried(visit, made, method, said="connection_made")
+
+
+def _kept_and_tried(
+    visit: Visit, connection: Connection, method: AuthMethod, *, said: str
+) -> Response:
+    """On to its page. A worker tries it, unless somebody must sign in first."""
+    here = visit.url("connections", connection.id)
+    if method.authorizes and connection.token_expires_at is None:
+        return visit.see(here, said="connection_to_sign_in")
+    visit.parts.work.check_connection(visit.caller, connection.id)
+    return visit.see(here, said=said)
 
 
 def _settings_given(described: Iterable[SettingField], visit: Visit) -> dict[str, str]:
@@ -219,7 +235,7 @@ def save(visit: Visit) -> Response:
     connection, provider, method = _edited(visit)
     given = _settings_given(method.settings, visit)
     try:
-        visit.parts.connections.change(
+        changed = visit.parts.connections.change(
             visit.caller,
             connection.id,
             name=visit.field("name").strip(),
@@ -237,8 +253,7 @@ def save(visit: Visit) -> Response:
             typed=_typed(visit, given),
             status=422,
         )
-    visit.parts.work.check_connection(visit.caller, connection.id)
-    return visit.see(visit.url("connections", connection.id), said="connection_saved")
+    return _kept_and_tried(visit, changed, method, said="connection_saved")
 
 
 PAGES = (

@@ -18,6 +18,8 @@ from inkwire.providers.contract import AuthMethod
 
 #: Calls on a connection's page.
 LATEST = 20
+#: Where a vendor sends the browser back to, below the console.
+BACK = "/connections/authorized"
 #: A worker takes a command within a second; after this its page says that none has.
 PATIENCE = timedelta(seconds=20)
 NOTHING_WRONG: Mapping[str, str] = {}
@@ -59,6 +61,17 @@ class Fact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SignIn:
+    """A person signs in at the vendor for this connection."""
+
+    #: Whether somebody has.
+    done: bool
+    #: Where the button leads.
+    url: str
+    return_address: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CallRow:
     """One API request."""
 
@@ -90,7 +103,7 @@ def _row(
         provider=words.provider_title(visit.parts.registry, connection.provider),
         method=method.title if method else connection.method,
         url=visit.url("connections", connection.id),
-        used_by=tuple(one for one in integrations if one.connection_id == connection.id),
+        used_by=tuple(one for one in integrations if connection.id in one.connection_ids),
     )
 
 
@@ -134,11 +147,27 @@ def _page(
         secrets=_secrets(connection, method),
         check=check,
         checks=check.command.result or [] if check else [],
+        sign_in=_sign_in(visit, connection, method),
         calls=call_rows(visit, calls),
         sees_calls=sees_calls,
         may_change=visit.may(Scope.INTEGRATIONS_WRITE),
         errors=errors,
     )
+
+
+def _sign_in(visit: Visit, connection: Connection, method: AuthMethod | None) -> SignIn | None:
+    if method is None or not method.authorizes:
+        return None
+    return SignIn(
+        done=connection.token_expires_at is not None,
+        url=visit.url("connections", connection.id, "authorize"),
+        return_address=return_address(visit),
+    )
+
+
+def return_address(visit: Visit) -> str:
+    """What an operator enters as the callback (redirect) address of the app at the vendor."""
+    return f"{visit.parts.settings.base_url}{visit.base}{BACK}"
 
 
 def asked(visit: Visit, command: Command | None) -> Asked | None:

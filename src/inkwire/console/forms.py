@@ -18,6 +18,7 @@ _INPUTS = {
     SettingKind.SWITCH: "switch",
     SettingKind.CHOICE: "choice",
     SettingKind.LIST: "area",
+    SettingKind.LINES: "area",
     SettingKind.MAPPING: "area",
     SettingKind.EMAIL: "text",
     SettingKind.URL: "text",

@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from inkwire.console import forms, offers
 from inkwire.console.integrations import number
+from inkwire.console.words import provider_title
 from inkwire.engine.contract import IntegrationKind
 from inkwire.errors import Conflict, InvalidInput
-from inkwire.integrations.desk import IntegrationChange, IntegrationDraft
+from inkwire.integrations.desk import IntegrationChange, IntegrationDraft, second_provider
 from inkwire.model.access import Scope
 from inkwire.model.work import Integration
 from inkwire.pages.views import FormField
@@ -63,6 +64,7 @@ def _kept(kind: IntegrationKind, integration: Integration | None) -> dict[str, s
     return settings | {
         "name": integration.name,
         "connection_id": integration.connection_id or "",
+        "second_connection_id": integration.second_connection_id or "",
         "source_ids": "\n".join(integration.source_ids),
     }
 
@@ -70,7 +72,7 @@ def _kept(kind: IntegrationKind, integration: Integration | None) -> dict[str, s
 def _first(
     visit: Visit, kind: IntegrationKind, values: Mapping[str, str], errors: Mapping[str, str]
 ) -> list[FormField]:
-    """Name, connection, sources."""
+    """Name, connections, sources."""
     found = [
         FormField(
             name="name",
@@ -81,31 +83,47 @@ def _first(
             error=errors.get("name", ""),
         )
     ]
+    second = second_provider(kind)
     if kind.provider:
-        found.append(_connection(visit, kind, values, errors))
+        label = _to(visit, kind.provider) if second else "Connection"
+        found.append(_connection(visit, kind.provider, ("connection_id", label), values, errors))
+    if second:
+        named = ("second_connection_id", _to(visit, second))
+        found.append(_connection(visit, second, named, values, errors))
     if kind.events:
         found.append(_sources(visit, kind, values, errors))
     return found
 
 
+def _to(visit: Visit, provider: str) -> str:
+    """`Connection to Salesforce`."""
+    return f"Connection to {provider_title(visit.parts.registry, provider)}"
+
+
 def _connection(
-    visit: Visit, kind: IntegrationKind, values: Mapping[str, str], errors: Mapping[str, str]
+    visit: Visit,
+    provider: str,
+    named: tuple[str, str],
+    values: Mapping[str, str],
+    errors: Mapping[str, str],
 ) -> FormField:
+    """A choice among the connections to a provider; `named`: the field's name and label."""
+    name, label = named
     those = visit.parts.connections.all(visit.caller)
-    fitting = [(one.id, f"{one.name} ({one.id})") for one in those if one.provider == kind.provider]
-    chosen = values.get("connection_id", fitting[0][0] if len(fitting) == 1 else "")
+    fitting = [(one.id, f"{one.name} ({one.id})") for one in those if one.provider == provider]
+    chosen = values.get(name, fitting[0][0] if len(fitting) == 1 else "")
     if chosen and chosen not in {value for value, _ in fitting}:
         fitting.append((chosen, f"{chosen} (does not fit)"))
     return FormField(
-        name="connection_id",
-        label="Connection",
+        name=name,
+        label=label,
         help="Whose account it calls the vendor by."
         if fitting
         else "There is none yet: make one under Connections first, then choose it here.",
         kind="choice",
         value=chosen,
         choices=(("", "None yet"), *fitting),
-        error=errors.get("connection_id", ""),
+        error=errors.get(name, ""),
     )
 
 
@@ -144,6 +162,7 @@ def _typed(visit: Visit, given: Mapping[str, str]) -> dict[str, str]:
     return {
         "name": visit.field("name"),
         "connection_id": visit.field("connection_id"),
+        "second_connection_id": visit.field("second_connection_id"),
         "source_ids": "\n".join(visit.form.getlist("source_ids")),
     } | {f"settings.{key}": value for key, value in given.items()}
 
@@ -157,6 +176,7 @@ def create(visit: Visit) -> Response:
         name=visit.field("name").strip(),
         settings=given,
         connection_id=visit.field("connection_id") or None,
+        second_connection_id=visit.field("second_connection_id") or None,
         source_ids=visit.form.getlist("source_ids"),
     )
     try:
@@ -182,6 +202,7 @@ def save(visit: Visit) -> Response:
         name=visit.field("name").strip(),
         settings=given,
         connection_id=visit.field("connection_id"),
+        second_connection_id=visit.field("second_connection_id"),
         source_ids=visit.form.getlist("source_ids"),
     )
     if visit.field("version") != integration.updated_at.isoformat():

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from inkwire.console import acting_words, attention, forms, offers, setup_words
+from inkwire.console.words import provider_title
 from inkwire.console.work_rows import WorkRow, work_rows
 from inkwire.engine.contract import IntegrationKind, Problem
 from inkwire.errors import InvalidInput, NotFound
-from inkwire.integrations.desk import Judged
+from inkwire.integrations.desk import Judged, second_provider
 from inkwire.model.access import Scope
 from inkwire.model.work import Integration, IntegrationState
 from inkwire.pages.marks import Mark
@@ -70,6 +71,7 @@ class IntegrationRow:
 class UpkeepRow:
     """Something that the clock does for an integration."""
 
+    workflow: str
     title: str
     every: str
     last: WorkRow | None
@@ -81,7 +83,9 @@ def integration_list(visit: Visit) -> Response:
     return visit.render(
         "integrations.html",
         rows=[integration_row(visit, one) for one in judged],
-        trouble=attention.trouble(visit, {one.integration.connection_id for one in judged}),
+        trouble=attention.trouble(
+            visit, {key for one in judged for key in one.integration.connection_ids}
+        ),
         may_change=visit.may(Scope.INTEGRATIONS_WRITE),
     )
 
@@ -134,15 +138,18 @@ def _page(visit: Visit, *, refused: bool = False) -> Response:
         refused=refused,
         row=integration_row(visit, judged),
         integration=found,
-        trouble=attention.trouble(visit, {found.connection_id}) if found.connection_id else [],
+        trouble=attention.trouble(visit, found.connection_ids) if found.connection_ids else [],
+        connections=_connections(visit, found),
         moves=_MOVES[found.state] if visit.may(Scope.INTEGRATIONS_WRITE) else (),
         may_change=visit.may(Scope.INTEGRATIONS_WRITE),
         remote=sorted(found.remote.items()),
         settings=_settings(visit, found),
         upkeep=_upkeep(visit, found),
         sees_runs=sees_runs,
+        may_run=visit.may(Scope.RUNS_WRITE) and found.state is IntegrationState.ACTIVE,
         latest=_latest(visit, found, upkeep=False, limit=LATEST) if sees_runs else [],
         problem_url=lambda problem: problem_url(visit, found, problem),
+        problem_connection=lambda problem: problem_connection(found, problem),
     )
 
 
@@ -150,11 +157,36 @@ def problem_url(visit: Visit, integration: Integration, problem: Problem) -> str
     """The page that mends a problem."""
     if problem.field == "kind":
         return ""
-    if problem.field == "connection" and integration.connection_id:
-        return visit.url("connections", integration.connection_id)
-    names = {"connection": "connection_id", "sources": "source_ids"}
+    if (connection_id := problem_connection(integration, problem)) is not None:
+        return visit.url("connections", connection_id)
+    names = {
+        "connection": "connection_id",
+        "second_connection": "second_connection_id",
+        "sources": "source_ids",
+    }
     field = names.get(problem.field, f"settings.{problem.field}")
     return f"{visit.url('integrations', integration.label, 'edit')}#f-{field}"
+
+
+def problem_connection(integration: Integration, problem: Problem) -> str | None:
+    """The connection that a problem is about; None for another field, or if there is none."""
+    return {
+        "connection": integration.connection_id,
+        "second_connection": integration.second_connection_id,
+    }.get(problem.field)
+
+
+def _connections(visit: Visit, integration: Integration) -> list[tuple[str, str]]:
+    """Label and id of each connection that it can have; an id is empty while there is none."""
+    kind = kind_of(visit, integration)
+    second = second_provider(kind) if kind else ""
+    if kind is None or not second:
+        return [("Connection", integration.connection_id or "")]
+    registry = visit.parts.registry
+    return [
+        (provider_title(registry, kind.provider), integration.connection_id or ""),
+        (provider_title(registry, second), integration.second_connection_id or ""),
+    ]
 
 
 def _settings(visit: Visit, integration: Integration) -> list[tuple[str, str]]:
@@ -184,6 +216,7 @@ def _upkeep(visit: Visit, integration: Integration) -> list[UpkeepRow]:
     titles = acting_words.titles_of(kind)
     return [
         UpkeepRow(
+            workflow=one.workflow,
             title=acting_words.workflow_title(one.workflow, titles),
             every=acting_words.every(one.every_s),
             last=next((row for row in rows if row.work.workflow == one.workflow), None),
@@ -220,6 +253,13 @@ def deactivate(visit: Visit) -> Response:
     return _move(visit, IntegrationState.INACTIVE)
 
 
+def run_upkeep(visit: Visit) -> Response:
+    """POST /integrations/{id}/upkeep: what the clock does, at once."""
+    found = number(visit)
+    work = visit.parts.work.upkeep_now(visit.caller, found, visit.field("workflow"))
+    return visit.see(visit.url("runs", work.id), said="upkeep_asked")
+
+
 def _write(path: str, handler: Handler) -> Page:
     return Page(path=path, handler=handler, method="POST", scope=Scope.INTEGRATIONS_WRITE)
 
@@ -234,4 +274,10 @@ PAGES = (
     _write("/integrations/{integration_id}/activate", activate),
     _write("/integrations/{integration_id}/pause", pause),
     _write("/integrations/{integration_id}/deactivate", deactivate),
+    Page(
+        path="/integrations/{integration_id}/upkeep",
+        handler=run_upkeep,
+        method="POST",
+        scope=Scope.RUNS_WRITE,
+    ),
 )

@@ -14,6 +14,8 @@ from inkwire.providers.contract import SettingField, SettingKind
 from inkwire.providers.settings import list_of
 
 TEMPLATES = "templates"
+#: Statuses at a vendor, which are no status of orders.
+ELSEWHERE = frozenset({"task_status"})
 
 
 def offered(
@@ -38,7 +40,8 @@ def offered(
 
 def is_status(item: SettingField) -> bool:
     """Whether a setting names a status of orders."""
-    return item.kind is SettingKind.TEXT and item.key.endswith("_status")
+    named = item.key.endswith("_status") and item.key not in ELSEWHERE
+    return named and item.kind is SettingKind.TEXT
 
 
 def is_templates(item: SettingField) -> bool:

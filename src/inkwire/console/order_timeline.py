@@ -166,6 +166,15 @@ def _parked(work: Work, who: str, url: str) -> NextLine:
             url=url,
             action="Decide",
         )
+    if work.park_cause is ParkCause.MAPPING:
+        return NextLine(
+            icon="circle-help",
+            tone=Tone.ATTENTION,
+            text=f"{who} waits until its folder has a record.",
+            note=work.note,
+            url=url,
+            action="Open the run",
+        )
     limit = work.park_cause is ParkCause.LIMIT
     return NextLine(
         icon="circle-pause",

@@ -94,7 +94,7 @@ def _trouble(
     """The banner of its connection, while that is what it waits for."""
     if work.park_cause is not ParkCause.CONNECTION or integration is None:
         return []
-    return attention.trouble(visit, {integration.connection_id})
+    return attention.trouble(visit, integration.connection_ids)
 
 
 def _watched(visit: Visit, work: Work) -> bool:

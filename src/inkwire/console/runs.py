@@ -79,7 +79,9 @@ def run_list(visit: Visit) -> Response:
         dead=dead,
         causes=_causes(visit, integrations, given) if dead else [],
         may_retry=visit.may(Scope.RUNS_WRITE),
-        trouble=attention.trouble(visit, {one.connection_id for one in integrations.values()}),
+        trouble=attention.trouble(
+            visit, {key for one in integrations.values() for key in one.connection_ids}
+        ),
         integrations=[(f"int_{key}", one.name) for key, one in integrations.items()],
         parked=[(cause.value, text) for cause, text in acting_words.PARKED_WORDS.items()],
         first_page=not before,

@@ -68,7 +68,7 @@ def work_row(
 def _due_at(visit: Visit, work: Work) -> datetime | None:
     """When it starts by itself, while that is still to come."""
     waits = work.state in (WorkState.NEW, WorkState.PARKED)
-    alone = waits and work.park_cause is not ParkCause.PERSON
+    alone = waits and work.park_cause not in (ParkCause.PERSON, ParkCause.MAPPING)
     return work.due_at if alone and work.due_at > visit.now else None
 
 

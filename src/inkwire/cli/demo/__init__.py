@@ -2,6 +2,9 @@
 
     stage.py    the folder, one source per provider, a real `inkwire serve`, and its clock
     sending.py  a subscriber with webhooks: delivered, failing, given up, restored
+    signing.py  an order goes out to be signed at Box, and comes home
+    instep.py   an opportunity gets its folders at Box; a file there reaches it, a signature wins it
+    vendor.py   the sandbox that stands in for Box and Salesforce
     sink.py     the subscriber's server, which proves what it gets
     oracle.py   what an honest hub must make of a request, worked out apart from the hub
     acts.py     what is sent: every sample, then duplicates, rotated keys and forgeries

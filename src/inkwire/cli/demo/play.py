@@ -27,6 +27,7 @@ from rich.table import Column
 from inkwire.access.gate import CLI
 from inkwire.cli.demo import acts
 from inkwire.cli.demo.acts import Shot
+from inkwire.cli.demo.instep import InStep
 from inkwire.cli.demo.oracle import Oracle, Outcome, Tally
 from inkwire.cli.demo.sending import Sending
 from inkwire.cli.demo.signing import Signing
@@ -34,6 +35,7 @@ from inkwire.cli.demo.sink import Sink, open_sink
 from inkwire.cli.demo.stage import Stage, stage
 from inkwire.cli.demo.vendor import Vendor, vendor
 from inkwire.cli.outgoing import Answer, post, session
+from inkwire.model.document import DocumentKind
 from inkwire.model.event import EventState
 from inkwire.model.source import Secret
 from inkwire.store.contract import MAX_PAGE, EventQuery, RejectionQuery
@@ -47,6 +49,8 @@ OVERLAP_S = 5
 IN_EFFECT_S = 1.2
 #: Seconds that the worker and the rejected log get to catch up.
 SETTLE_S = 8.0
+#: What is put into the opportunity's folder if no order was made.
+_PLAIN = b"%PDF-1.4\n%%EOF\n"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +88,8 @@ class Play:
     sending: Sending | None = None
     #: The signing part, once it began.
     signing: Signing | None = None
+    #: The Salesforce part, once it began.
+    instep: InStep | None = None
 
     def differences(self) -> list[str]:
         """Every way in which the hub is not as it must be, in words."""
@@ -92,6 +98,8 @@ class Play:
             wrong += self.sending.differences()
         if self.signing is not None:
             wrong += self.signing.differences()
+        if self.instep is not None:
+            wrong += self.instep.differences()
         return wrong + self.unsettled()
 
     def unsettled(self) -> list[str]:
@@ -153,6 +161,14 @@ async def _play(
             application_id=play.sending.application.id,
         )
         await play.signing.perform()
+        play.instep = InStep(
+            built=built,
+            vendor=box,
+            client=client,
+            bar=bar,
+            content=await asyncio.to_thread(_contract, built),
+        )
+        await play.instep.perform()
         show = _Show(built=built, play=play, client=client, bar=bar)
         await show.send(s for actor in built.actors for s in acts.samples(actor))
         await show.send(s for actor in built.actors for s in acts.duplicates(actor))
@@ -170,6 +186,14 @@ async def _play(
         await show.settle()
         await play.sending.forwarded({one.body for one in play.sent})
     return play
+
+
+def _contract(built: Stage) -> bytes:
+    """The PDF that was made for the first order: a contract as good as any."""
+    documents = built.hub.store.orders.by_number("1042")
+    kept = built.hub.documents.of_order(documents.id) if documents is not None else []
+    found = next((one for one in kept if one.kind is DocumentKind.PREPARED), None)
+    return built.hub.documents.content(found.id) if found is not None else _PLAIN
 
 
 def _rotate(built: Stage) -> list[tuple["Actor", Secret]]:

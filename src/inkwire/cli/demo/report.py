@@ -27,6 +27,8 @@ def tables(out: Console, built: Stage, play: Play) -> None:
         out.print(_checks("What was sent", play.sending.checks))
     if play.signing is not None:
         out.print(_checks("An order, signed", play.signing.checks))
+    if play.instep is not None:
+        out.print(_checks("Box and Salesforce, in step", play.instep.checks))
     out.print(_by_source(built, play))
     out.print(_not_let_in(built, play))
 
@@ -156,6 +158,10 @@ def farewell(out: Console, built: Stage, play: Play, *, stays: bool) -> None:
         out.print("\n  Order 1043 waits for you. Sign it, then look at it in the console:")
         out.print("  Sign     ", Text(play.signing.page, style="bold cyan"), soft_wrap=True)
         out.print("  Order    ", Text(play.signing.order_page, style="bold cyan"), soft_wrap=True)
+    if play.instep is not None:
+        out.print("\n  Box and Salesforce, in step. See the opportunity, its folder and its file:")
+        for what, url in play.instep.links:
+            out.print(f"  {what:11}", Text(url, style="bold cyan"), soft_wrap=True)
     here = f"inkwire --data-dir {built.folder}"
     target = f"{built.url}/in/{built.actors[0].source_id}"
     name = built.actors[0].provider.name
@@ -167,6 +173,7 @@ def farewell(out: Console, built: Stage, play: Play, *, stays: bool) -> None:
         f"{here} webhooks list",
         f"{here} deliveries list",
         f"{here} orders list",
+        f"{here} crm arrivals",
         f"{here} evidence export 1042 -o evidence.zip && inkwire evidence verify evidence.zip",
     ):
         out.print(f"    {line}", soft_wrap=True, style="dim", markup=False)

@@ -1,4 +1,4 @@
-"""The demo's vendor: a real `inkwire sandbox` that stands in for Box, and a hub set up for it."""
+"""The demo's vendors: a real `inkwire sandbox` for Box and Salesforce, and a hub set up for it."""
 
 import json
 import os
@@ -25,11 +25,29 @@ from inkwire.sources.desk import SourceDraft
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vendor:
-    """A sandbox that runs, and its ready-made application."""
+    """A sandbox that runs, and its ready-made applications."""
 
     url: str
     #: `console_file`, `primary_key`, `secondary_key`, `base_url` …
     box: Mapping[str, Any] = field(repr=False)
+    #: `base_url`, `client_id`, `client_secret`, `users` …
+    salesforce: Mapping[str, Any] = field(repr=False)
+
+    async def call(
+        self, client: aiohttp.ClientSession, method: str, path: str, body: Any = None
+    ) -> Any:
+        """What only a sandbox can do, below `/_sandbox`; its JSON. Raises InkwireError."""
+        async with client.request(method, f"{self.url}/_sandbox{path}", json=body) as answer:
+            if answer.status >= 400:
+                raise InkwireError(f"The sandbox did not do {path}: {await answer.text()}")
+            return await answer.json()
+
+    async def put(self, client: aiohttp.ClientSession, path: str, content: bytes) -> Any:
+        """As `call`, with a file's bytes."""
+        async with client.post(f"{self.url}/_sandbox{path}", data=content) as answer:
+            if answer.status >= 400:
+                raise InkwireError(f"The sandbox did not do {path}: {await answer.text()}")
+            return await answer.json()
 
     async def sign(self, client: aiohttp.ClientSession, sign_request_id: str) -> None:
         """Signs as the customer does on the page. Raises InkwireError."""
@@ -70,7 +88,7 @@ def vendor(place: Path) -> Iterator[Vendor]:
             said = (place / "sandbox.log").read_text("utf-8", "replace")[-2000:]
             raise InkwireError(f"`inkwire sandbox` did not start. The end of its log:\n{said}")
         ready = json.loads(line)
-        yield Vendor(url=ready["url"], box=ready["box"])
+        yield Vendor(url=ready["url"], box=ready["box"], salesforce=ready["salesforce"])
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -115,6 +133,36 @@ def integrate(hub: Hub, *, name: str) -> Integration:
         },
         connection_id=name,
         source_ids=(name,),
+    )
+    made = hub.integrations.add(CLI, draft).integration
+    return hub.integrations.move(CLI, made.id, IntegrationState.ACTIVE).integration
+
+
+def connect_salesforce(hub: Hub, given: Mapping[str, Any], *, name: str) -> Sequence[Check]:
+    """A connection by client credentials, of that name; what was checked.
+
+    `given`: as `Vendor.salesforce`.
+    """
+    hub.connections.add(
+        CLI,
+        connection_id=name,
+        provider="salesforce",
+        name="Salesforce (sandbox)",
+        method="client_credentials",
+        settings={"client_id": given["client_id"], "my_domain": given["base_url"]},
+        secrets={"client_secret": given["client_secret"]},
+    )
+    return hub.connections.check(name)
+
+
+def keep_in_step(hub: Hub, *, box: str, salesforce: str) -> Integration:
+    """An active integration between the two; `box` names the source, too."""
+    draft = IntegrationDraft(
+        kind="box_salesforce",
+        name="Box and Salesforce",
+        connection_id=box,
+        second_connection_id=salesforce,
+        source_ids=(box,),
     )
     made = hub.integrations.add(CLI, draft).integration
     return hub.integrations.move(CLI, made.id, IntegrationState.ACTIVE).integration
