@@ -64,6 +64,7 @@ bench: $(STAMP) ## The benchmarks of docs/explanation/performance.md; takes minu
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.delivery
 	$(BIN)/python -m bench.workflows
+	$(BIN)/python -m bench.crm
 
 lock: ## Renews requirements.lock from pyproject.toml.
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \

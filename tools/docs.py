@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from inkwire.cli.root import app
 from inkwire.config import Settings
-from inkwire.providers.contract import Provider, Receiver
+from inkwire.providers.contract import Connector, Provider, Receiver
 from inkwire.providers.registry import cases, manual, registry
 
 ROOT = Path(__file__).parent.parent
@@ -42,8 +42,13 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/cli.md", _page("Commands", _cli())
     yield "reference/settings.md", _page("Settings", _settings())
     yield "reference/providers.md", _page("Providers", _providers())
-    for provider in registry().receiving():
+    for provider in _used():
         yield f"providers/{provider.name}.md", _guide(provider)
+
+
+def _used() -> list[Provider]:
+    """Providers that send webhooks, or whose API is called."""
+    return [one for one in registry() if one.receive is not None or one.connect is not None]
 
 
 def _guide(provider: Provider) -> str:
@@ -159,16 +164,35 @@ def _settings() -> Iterator[str]:
 def _providers() -> Iterator[str]:
     yield "What each provider gives. `inkwire sources providers NAME` shows the same."
     yield ""
-    for provider in registry().receiving():
+    for provider in _used():
+        yield f"## {provider.title}"
+        yield ""
+        yield f"`{provider.name}`. {provider.summary}"
+        yield ""
         if provider.receive is not None:
-            yield from _provider(provider, provider.receive)
+            yield from _receiving(provider, provider.receive)
+        if provider.connect is not None:
+            yield from _connecting(provider.connect)
 
 
-def _provider(provider: Provider, receiver: Receiver) -> Iterator[str]:
-    yield f"## {provider.title}"
-    yield ""
-    yield f"`{provider.name}`. {provider.summary}"
-    yield ""
+def _connecting(connector: Connector) -> Iterator[str]:
+    """What its connections need."""
+    for method in connector.methods:
+        yield f"### Connection by {method.title}"
+        yield ""
+        yield f"`--method {method.name}`. {method.help}"
+        yield ""
+        settings = [
+            (f"`{item.key}`", f"`{item.default}`" if item.default != "" else "", _choices(item))
+            for item in method.settings
+        ]
+        yield from _table(("setting", "default", "what it is"), settings)
+        secrets = [(f"`{item.role}`", item.help) for item in method.secrets]
+        yield from _table(("secret", "where it comes from"), secrets)
+
+
+def _receiving(provider: Provider, receiver: Receiver) -> Iterator[str]:
+    """What its sources need, and what they get."""
     yield "### Secrets"
     yield ""
     secrets = [

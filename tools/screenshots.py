@@ -19,7 +19,7 @@ from inkwire.clock import ManualClock
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 BROWSER, PAGES = import_module("fakes.browser"), import_module("fakes.pages")
-SENT = import_module("fakes.sent")
+SENT, CRM = import_module("fakes.sent"), import_module("fakes.crm_rows")
 
 START = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 900}
@@ -43,13 +43,20 @@ def main(folder: Path) -> None:
             take(
                 browser,
                 address,
-                {"overview-empty": "/", "events-empty": "/events", "webhooks-empty": "/webhooks"},
+                {
+                    "overview-empty": "/",
+                    "events-empty": "/events",
+                    "webhooks-empty": "/webhooks",
+                    "records-empty": "/records",
+                    "arrivals-empty": "/records/arrivals",
+                },
                 folder,
                 START,
             )
             ids = SENT.fill_sent(pages, lambda seconds: clock.advance(seconds=seconds))
             ids |= PAGES.fill(pages, lambda seconds: clock.advance(seconds=seconds))
-            take(browser, address, views(ids) | sending(ids), folder, clock.now())
+            ids |= CRM.fill_crm(pages, lambda seconds: clock.advance(seconds=seconds))
+            take(browser, address, views(ids) | sending(ids) | records(ids), folder, clock.now())
             portal = address.replace("/console", "/portal")
             take_portal(browser, portal, pages.hub, ids, folder=folder, now=clock.now())
         browser.close()
@@ -117,6 +124,23 @@ def sending(ids: dict[str, str]) -> dict[str, str]:
             "new-topic": "/new-topic",
         }
     )
+
+
+def records(ids: dict[str, str]) -> dict[str, str]:
+    """The pages between Box and Salesforce."""
+    label = ids["crm"]
+    return {
+        "records": "/records",
+        "folders": "/records/folders",
+        "folders-nothing": "/records/folders?q=nothing+has+this",
+        "folder": f"/records/folders/{label}/501",
+        "folder-conflict": f"/records/folders/{label}/504",
+        "arrivals": "/records/arrivals",
+        "arrival": f"/records/arrivals/{ids['crm_arrival']}",
+        "arrival-failed": f"/records/arrivals/{ids['crm_failed']}",
+        "record-tasks": "/records/tasks",
+        "unmapped": "/records/unmapped",
+    }
 
 
 def take_portal(

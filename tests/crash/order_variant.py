@@ -33,6 +33,7 @@ from inkwire.config import load_settings
 from inkwire.engine.settings import engine_settings
 from inkwire.errors import Ambiguous, Transient
 from inkwire.ids import SortableIds
+from inkwire.integrations.box_salesforce import attaching, tasks
 from inkwire.integrations.box_sign_orders import sending
 from inkwire.integrations.box_sign_orders.folder import client
 from inkwire.integrations.box_sign_orders.settings import chosen
@@ -100,8 +101,10 @@ def watched_kind(kind, watch, *, upkeep):
 
 
 async def _watched_workflow(watch, name, workflow, run):
-    box = partial(_watched_box, watch, name, run.services.connections)
-    connections = Watched(run.services.connections, box=box)
+    desk = run.services.connections
+    box = partial(_watched_client, watch, name, desk.box)
+    salesforce = partial(_watched_client, watch, name, desk.salesforce)
+    connections = Watched(desk, box=box, salesforce=salesforce)
     services = replace(run.services, connections=connections)
     step = partial(_watched_step, watch, name, run)
     return await workflow(Watched(run, services=services, step=step))
@@ -121,19 +124,19 @@ async def _watched_step(watch, workflow, run, name, do, **more):
     return value
 
 
-def _watched_box(watch, workflow, connections, *args, **ids):
-    return WatchedBox(connections.box(*args, **ids), partial(watch.passes, "call", workflow))
+def _watched_client(watch, workflow, opened, *args, **ids):
+    return WatchedClient(opened(*args, **ids), partial(watch.passes, "call", workflow))
 
 
-class WatchedBox:
-    """A client of Box whose calls are watched."""
+class WatchedClient:
+    """A client of Box or Salesforce whose calls are watched."""
 
-    def __init__(self, box, passes):
-        self._box = box
+    def __init__(self, client, passes):
+        self._client = client
         self._passes = passes
 
     def __getattr__(self, name):
-        method = getattr(self._box, name)
+        method = getattr(self._client, name)
 
         def call(*args, **named):
             self._passes(name, "before")
@@ -166,6 +169,9 @@ def without(safeguard):
     if safeguard == "ledger":
         sending.is_sent = lambda _: False
         sending.send = careless_send
+    elif safeguard == "probe":
+        attaching.probe = lambda *_: None
+        tasks.probe = lambda *_: {}
 
 
 def watched_ledger(ledger, watch, *, fenced):
