@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)")
 #: What the test suites read; no setting of the hub.
-OF_THE_TESTS = {"INKWIRE_CRASH_KILLS", "INKWIRE_TEST_POSTGRES_URL"}
+OF_THE_TESTS = {"INKWIRE_CRASH_KILLS", "INKWIRE_CRASH_STORM", "INKWIRE_TEST_POSTGRES_URL"}
 SETTING = re.compile(r"\bINKWIRE_[A-Z_]+\b")
 
 

@@ -425,6 +425,28 @@ def test_a_store_that_is_busy_before_the_call_costs_no_look(place, crm, monkeypa
     assert len(crm.files(opportunity)) == 1
 
 
+def test_a_store_that_is_busy_before_a_batch_of_tasks_costs_no_look(place, crm, monkeypatch):
+    """The same for Tasks: the next run sends them at once."""
+    _, opportunity, folder = deal(crm)
+    place.run(place.uploaded(crm.upload(folder, "a.txt", b"a")))
+    send = RestSalesforceClient.create_rows
+
+    def without_a_token(client, object_name, rows):
+        def busy(*_, **__):
+            raise StoreBusy
+
+        with monkeypatch.context() as patched:
+            patched.setattr(client._calling.tokens, "token", busy, raising=False)
+            return send(client, object_name, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RestSalesforceClient, "create_rows", without_a_token)
+        with pytest.raises(StoreBusy):
+            place.run(place.work("send_tasks"))
+    place.run(place.work("send_tasks"))
+    assert len(crm.tasks(opportunity)) == 1
+
+
 def test_a_worker_that_was_given_up_and_one_that_took_over_send_once(place, crm, monkeypatch):
     """The second finds the sending noted and looks; the first comes back and ends it."""
     _, opportunity, folder = deal(crm)

@@ -206,7 +206,7 @@ def test_what_has_no_record_waits_until_it_has(place, crm):
     place.run(work)
     assert len(crm.files(opportunity)) == 1
     passed = place.known(contracts)
-    assert (passed.state, passed.record_id) == (FolderState.MAPPED, None)
+    assert (passed.state, passed.record_id) == (FolderState.BELOW, None)
     assert "Its record is that of the folder above it" in passed.note
 
 
@@ -399,7 +399,7 @@ def test_metadata_that_is_taken_off_unmaps_the_folder(place, crm):
     )
     assert place.known(folder).state is FolderState.UNMAPPED
     assert f"is Opportunity {crm.one('Opportunity', opportunity)['Name']}." in note
-    assert (place.known(inner).state, place.known(inner).record_id) == (FolderState.MAPPED, None)
+    assert (place.known(inner).state, place.known(inner).record_id) == (FolderState.BELOW, None)
     crm.call("DELETE", f"/folders/{folder}?recursive=true")
     assert "no longer in Box" in place.note(place.work("refresh_mapping", folder_id=folder))
     assert place.known(folder).state is FolderState.GONE

@@ -26,6 +26,12 @@ FOLDERS: Mapping[FolderState, Mark] = {
         tone=Tone.OK,
         meaning="Its record is known: what is put into it reaches that record.",
     ),
+    FolderState.BELOW: Mark(
+        word="Below",
+        icon="arrow-up",
+        tone=Tone.NEUTRAL,
+        meaning="The folder above it is mapped: what is put here reaches that record.",
+    ),
     FolderState.UNMAPPED: Mark(
         word="No record",
         icon="circle-help",

@@ -9,6 +9,8 @@ class FolderState(StrEnum):
     """Whether a folder's record is known."""
 
     MAPPED = "mapped"
+    #: It says nothing of a record itself: the folder above it answers for what is in it.
+    BELOW = "below"
     #: Looked for, and nothing found; looked for again when something changes.
     UNMAPPED = "unmapped"
     #: More than one record fits, or the record belongs to another folder: a person decides.

@@ -205,8 +205,7 @@ def _items(run: Run, folder_id: str) -> tuple[list[BoxItem], list[str]]:
 
 def _with_parent(row: RecordFolder) -> bool:
     """Whether it is walked with the folder above it, whose record is its own."""
-    passed = row.state is FolderState.MAPPED and row.record_id is None
-    return passed or row.state is FolderState.UNMAPPED
+    return row.state in (FolderState.BELOW, FolderState.UNMAPPED)
 
 
 # --- rows

@@ -29,7 +29,7 @@ ROOT = FOLDER_ID
 #: gets, but not of a record that gets its name.
 PASSED_S = 3600
 #: States of folders that a folder above may answer for.
-_PASSED = (FolderState.UNMAPPED, FolderState.MAPPED)
+_PASSED = (FolderState.UNMAPPED, FolderState.BELOW)
 
 
 def below_root(run: Run, path: Sequence[BoxRef]) -> tuple[BoxRef, ...] | None:
@@ -189,11 +189,11 @@ def _by_rule(
 
 def _stands(run: Run, row: RecordFolder, at: str) -> bool:
     """Whether what is known can be relied on: it was not moved or renamed since."""
-    if row.state is not FolderState.MAPPED:
-        return False
-    if row.record_id is None:
+    if row.state is FolderState.BELOW:
         age = run.services.clock.now() - row.checked_at
         return row.path == at and age < timedelta(seconds=PASSED_S)
+    if row.state is not FolderState.MAPPED:
+        return False
     return row.path == at or row.origin in (FolderOrigin.PERSON, FolderOrigin.PROVISIONED)
 
 
@@ -217,7 +217,7 @@ def _pass_through(
             note = f"Its record is that of the folder above it, {found.name}."
             _put(
                 run,
-                _row(run, ref, at, state=FolderState.MAPPED, origin=FolderOrigin.RULE, note=note),
+                _row(run, ref, at, state=FolderState.BELOW, origin=FolderOrigin.RULE, note=note),
             )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from inkwire.engine.contract import Outcome, Run
-from inkwire.errors import Ambiguous, CallFailed, Fenced, Permanent
+from inkwire.errors import Ambiguous, Fenced, InkwireError, Permanent
 from inkwire.integrations.box_salesforce.asking import ask_tasks, require_budget
 from inkwire.integrations.box_salesforce.attaching import PAUSES_S
 from inkwire.integrations.box_salesforce.clients import salesforce
@@ -109,8 +109,8 @@ def _send(
     except Ambiguous:
         _look_for(run, batch, rows, did)
         return
-    except CallFailed:
-        # Salesforce refused the call as a whole, so nothing was made.
+    except InkwireError:
+        # Refused as a whole, or not sent at all: only Ambiguous says that some may be there.
         services.store.ledger.unsent(key, fence=claimed.fence, at=services.clock.now())
         raise
     first = next((result.id for result in results if result.ok), "none")
