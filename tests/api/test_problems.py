@@ -133,6 +133,15 @@ def test_a_path_that_is_no_id_is_not_found(idle, path):
     is_problem(idle.get(path), 404)
 
 
+def test_a_filter_that_is_given_twice_is_named(idle, admin):
+    """Which of the two counts nobody could say; one that is given once, however empty, counts."""
+    problem = is_problem(idle.get("/v1/crm/attachments?name=a&name=b&state=failed"), 422)
+    assert problem["errors"] == [
+        {"field": "name", "detail": "is given more than once; give it once"}
+    ]
+    assert admin.get("/v1/crm/attachments?name=a&state=failed").status == 200
+
+
 def test_two_authorization_headers_are_refused(idle):
     """It is not for us to choose which one is meant."""
     again = [("authorization", f"Bearer {idle.key}")]

@@ -23,6 +23,7 @@ from inkwire.api import (
     webhooks,
     work,
 )
+from inkwire.api.fields import given_once
 from inkwire.api.limits import BodyLimit
 from inkwire.api.parts import Provide
 from inkwire.api.problems import install_errors
@@ -61,7 +62,7 @@ def api_router(parts: Parts) -> APIRouter:
         documents,
         access,
     ):
-        router.include_router(room.router, prefix="/v1")
+        router.include_router(room.router, prefix="/v1", dependencies=[Depends(given_once)])
     router.include_router(boxc.router, prefix="/v1/webhooks")
     router.include_router(boxc.router, prefix="/webhooks", include_in_schema=False)
     return router

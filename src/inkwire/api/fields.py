@@ -1,13 +1,15 @@
 """Types of parameters and fields that several operations share, each with its bounds."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Protocol, Self
 
-from fastapi import Path
+from fastapi import Path, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from inkwire.errors import InvalidInput
 from inkwire.store.contract import MAX_PAGE
 
 _RFC3339 = re.compile(
@@ -97,3 +99,15 @@ Next = Annotated[
     str | None,
     Field(description="Give it as `before` to get the next page; null on the last page."),
 ]
+
+
+async def given_once(request: Request) -> None:
+    """Refuses a query that gives one filter twice: nobody could say which of them counts.
+
+    Raises InvalidInput. Of operations without filters nothing is asked.
+    """
+    if not request.scope["route"].dependant.query_params:
+        return
+    counted = Counter(name for name, _ in request.query_params.multi_items())
+    if twice := [name[:60] for name, times in counted.items() if times > 1]:
+        raise InvalidInput(fields=dict.fromkeys(twice[:5], "is given more than once; give it once"))
