@@ -6,6 +6,7 @@
 - finding.py: the record of a file or folder: metadata, path rule, what is known
 - rules.py: records that a folder's name may mean
 - files.py: a file's event: its version onto its records; attaching.py: that one upload, never twice
+- doubt.py: how long is looked before what was not answered is sent again
 - settling.py: what was stored is compared, and linked to further records, in batches
 - activity.py: what happened, as Tasks; tasks.py: a batch of them, never twice
 - stage.py: a contract was executed

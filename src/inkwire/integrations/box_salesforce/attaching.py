@@ -14,6 +14,7 @@ from inkwire.engine.contract import Outcome, Run
 from inkwire.errors import Ambiguous, Fenced, InkwireError, Permanent
 from inkwire.integrations.box_salesforce.asking import ask_settle, require_some
 from inkwire.integrations.box_salesforce.clients import box, salesforce
+from inkwire.integrations.box_salesforce.doubt import PAUSES_S, UNDER_WAY, due
 from inkwire.integrations.box_salesforce.finding import gone
 from inkwire.integrations.box_salesforce.passing import Passing
 from inkwire.integrations.box_salesforce.texts import (
@@ -27,9 +28,6 @@ from inkwire.model.work import LedgerEntry, LedgerState
 from inkwire.providers.salesforce.objects import FileDraft, Record
 from inkwire.providers.salesforce.soql import at_least, equals, one_of, select
 
-#: Seconds from one look in Salesforce to the next, once the connection broke: the last one is 660 s
-#: after the first. Salesforce ends a request after ten minutes, so nothing can come after that.
-PAUSES_S = (120, 540)
 #: Seconds, and up to as many more, that a file waits while others go to the same Account.
 AGAIN_S = 20
 #: Ids in one IN of a query: some 4 kB of an address.
@@ -37,7 +35,6 @@ _MOST_IDS = 200
 #: How far Salesforce's clock may be behind ours.
 _SLACK = timedelta(days=1)
 _UNSENT = (LedgerState.INTENDED, LedgerState.REPEAT)
-_UNDER_WAY = (LedgerState.SENDING, LedgerState.DOUBT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +70,7 @@ def attach(run: Run, cargo: Cargo, *, again: bool = False) -> dict[str, Any]:
     ledger = run.services.store.ledger
     entry = ledger.intend(_entry(run, cargo))
     rows = plan(run, cargo, sent=entry.state not in _UNSENT)
-    if entry.state in _UNDER_WAY:
+    if entry.state in UNDER_WAY:
         found = find(run, cargo.file_id, cargo.version_id)
         if not found.get("resend"):
             return found
@@ -94,7 +91,7 @@ def attach(run: Run, cargo: Cargo, *, again: bool = False) -> dict[str, Any]:
 def pending(run: Run, file_id: str, version_id: str) -> dict[str, Any]:
     """Of a version that is under way: what became of it, see `find`; {} if none is."""
     entry = run.services.store.ledger.get(ledger_key(run, file_id, version_id))
-    if entry is None or entry.state not in _UNDER_WAY:
+    if entry is None or entry.state not in UNDER_WAY:
         return {}
     return find(run, file_id, version_id)
 
@@ -112,15 +109,14 @@ def find(run: Run, file_id: str, version_id: str, *, md5: str = "") -> dict[str,
         raise Fenced
     if entry.state is LedgerState.DONE and entry.remote_id:
         return {"version": entry.remote_id, "note": "was there already"}
-    if entry.state not in _UNDER_WAY:
+    if entry.state not in UNDER_WAY:
         raise Fenced
     if (found := probe(run, rows, entry.sent_at)) is not None:
         done = ledger.settle(key, remote_id=found, at=now)
         stored(run, rows, done.remote_id or found, md5=md5)
         return {"version": done.remote_id, "note": "found again after a lost answer"}
-    due = _due(entry)
-    if entry.probes and now < due:
-        return {"again_at": due.isoformat()}
+    if entry.probes and now < due(entry):
+        return {"again_at": due(entry).isoformat()}
     if entry.probes > len(PAUSES_S) - 1:
         if ledger.unsent(key, fence=entry.fence, at=now) is None:
             raise Fenced
@@ -128,7 +124,7 @@ def find(run: Run, file_id: str, version_id: str, *, md5: str = "") -> dict[str,
     after = ledger.probed(key, fence=entry.fence, at=now, doubt=False)
     if after is None:
         raise Fenced
-    return {"again_at": _due(after).isoformat()}
+    return {"again_at": due(after).isoformat()}
 
 
 def wait(again_at: str, why: str = "") -> Outcome:
@@ -358,12 +354,6 @@ def _md5_at_box(run: Run, row: Attachment) -> str:
             return Passing(content.pieces, size=row.size, sha1=row.sha1).read()
     except Permanent:
         return ""
-
-
-def _due(entry: LedgerEntry) -> datetime:
-    """When Salesforce is looked at next; `updated_at` is when it was last."""
-    pause = PAUSES_S[min(max(entry.probes, 1), len(PAUSES_S)) - 1]
-    return entry.updated_at + timedelta(seconds=pause)
 
 
 def _entry(run: Run, cargo: Cargo) -> LedgerEntry:

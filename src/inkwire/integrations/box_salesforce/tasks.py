@@ -11,8 +11,8 @@ from typing import Any
 from inkwire.engine.contract import Outcome, Run
 from inkwire.errors import Ambiguous, Fenced, InkwireError, Permanent
 from inkwire.integrations.box_salesforce.asking import ask_tasks, require_budget
-from inkwire.integrations.box_salesforce.attaching import PAUSES_S
 from inkwire.integrations.box_salesforce.clients import salesforce
+from inkwire.integrations.box_salesforce.doubt import PAUSES_S, UNDER_WAY, due
 from inkwire.integrations.box_salesforce.people import contacts_of
 from inkwire.integrations.box_salesforce.settings import chosen
 from inkwire.integrations.box_salesforce.settling import TRANSIENT_CODES
@@ -31,7 +31,6 @@ _SKEW = timedelta(minutes=10)
 STATUS = "task_status"
 #: Seconds until rows that were locked are tried again.
 _AGAIN_S = 60.0
-_UNDER_WAY = (LedgerState.SENDING, LedgerState.DOUBT)
 
 
 async def send_tasks(run: Run) -> Outcome:
@@ -151,18 +150,18 @@ def _look_for(run: Run, batch: str, rows: Sequence[Activity], did: dict[str, Any
     entry = ledger.get(key)
     if entry is None:
         raise Fenced
-    if entry.probes and entry.state in _UNDER_WAY and now < _due(entry):
-        _again(did, _due(entry))
+    if entry.probes and entry.state in UNDER_WAY and now < due(entry):
+        _again(did, due(entry))
         return
     found = probe(run, rows, entry)
     services.store.activities.done(found, at=now)
     did["made"] += len(found)
     left = [row.id for row in rows if row.id not in found]
-    if left and entry.state in _UNDER_WAY and entry.probes < len(PAUSES_S):
+    if left and entry.state in UNDER_WAY and entry.probes < len(PAUSES_S):
         after = ledger.probed(key, fence=entry.fence, at=now, doubt=False)
         if after is None:
             raise Fenced
-        _again(did, _due(after))
+        _again(did, due(after))
         return
     ledger.settle(key, remote_id=next(iter(found.values()), "none"), at=now)
     if left:
@@ -244,12 +243,6 @@ def _entry_of(run: Run, batch: str) -> LedgerEntry | None:
 
 def _key(run: Run, batch: str) -> str:
     return f"tasks/{run.integration.id}/{batch}"
-
-
-def _due(entry: LedgerEntry) -> datetime:
-    """When Salesforce is looked at next; `updated_at` is when it was last."""
-    pause = PAUSES_S[min(max(entry.probes, 1), len(PAUSES_S)) - 1]
-    return entry.updated_at + timedelta(seconds=pause)
 
 
 def _again(did: dict[str, Any], at: datetime) -> None:

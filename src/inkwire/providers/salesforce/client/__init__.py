@@ -46,8 +46,8 @@ from inkwire.providers.salesforce.soql import Soql
 if TYPE_CHECKING:
     import requests
 
-#: Rows of one Collections call, and of one page of a query.
-MOST_ROWS, PAGE_ROWS = 200, 2_000
+#: Rows of one Collections call.
+MOST_ROWS = 200
 
 
 class Tokens(Protocol):
