@@ -59,29 +59,38 @@ async def endpoint(
 ) -> AsyncIterator[Endpoint]:
     """Runs `behaviour` for every connection; ends all of them when left."""
     seen = Endpoint()
-    tasks: set[asyncio.Task[None]] = set()
+    open_: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
+    over = False
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.connections += 1
-        task = asyncio.current_task()
-        tasks.add(task)
         try:
             await behaviour(seen, reader, writer)
         except (ConnectionError, ssl.SSLError, asyncio.CancelledError):
             return
         finally:
-            tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Called with the connection, not in a task of its own: one that is cancelled before its
+        # first step would leave a connection that nobody closes.
+        if over:
+            writer.transport.abort()
+            return
+        seen.connections += 1
+        open_[writer] = asyncio.create_task(serve(reader, writer))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     seen.port = server.sockets[0].getsockname()[1]
     try:
         yield seen
     finally:
+        over = True
         server.close()
-        for task in list(tasks):
+        for task in open_.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*open_.values(), return_exceptions=True)
+        for writer in open_:
+            writer.transport.abort()
 
 
 def answering(answer: bytes) -> Behaviour:
