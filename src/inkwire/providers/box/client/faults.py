@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from inkwire.errors import (
@@ -20,10 +19,11 @@ from inkwire.errors import (
     Permanent,
     Transient,
 )
+from inkwire.providers.answers import one_line, wait_s
 
-#: Seconds that Box is waited for at most, whatever it asks for.
-MOST_WAIT_S = 3600.0
 _WAIT_S = 60.0
+#: Characters of a text of Box in a sentence of ours.
+MOST_SAID = 200
 _REAUTHORISE = "save, then an admin must re-authorise the app in the Admin Console"
 READ_WRITE = "Read and write all files and folders stored in Box"
 WEBHOOKS = "Manage webhooks"
@@ -106,31 +106,6 @@ def is_create(method: str, path: str) -> bool:
     return method == "POST" and _CREATES.search(path.partition("?")[0]) is not None
 
 
-def wait_s(answer: Answer, now: datetime) -> float | None:
-    """Seconds that Retry-After asks for, as a number or an HTTP date; None: nothing, or junk.
-
-    A date is measured by the answer's own Date if it has one: our clock may differ.
-    """
-    text = answer.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return min(float(text), MOST_WAIT_S)
-    moment = _http_date(text)
-    if moment is None:
-        return None
-    there = _http_date(answer.headers.get("date", "")) or now
-    return min(max((moment - there).total_seconds(), 0.0), MOST_WAIT_S)
-
-
-def _http_date(text: str) -> datetime | None:
-    if not text.endswith("GMT") or len(text) > 64:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return moment if moment.tzinfo is not None else None
-
-
 def unanswered(method: str, path: str, *, why: str, sent: bool) -> CallFailed:
     """The error when no answer, or only a part of one, came. `sent`: it may have arrived."""
     if sent and is_create(method, path):
@@ -192,7 +167,7 @@ def refused(
     if status == 403:
         return _forbidden(method, path, answer, as_user, items)
     if status == 429:
-        wait = wait_s(answer, now)
+        wait = wait_s(answer.headers, now)
         return LimitReached(
             f"Box's limit of calls is used up ({method} {path}).",
             retry_after_s=_WAIT_S if wait is None else max(wait, 1.0),
@@ -202,12 +177,12 @@ def refused(
             return unanswered(method, path, why=f"it answered {status}", sent=True)
         return Transient(
             f"Box answered {status} to {method} {path}; it is tried again.",
-            retry_after_s=wait_s(answer, now),
+            retry_after_s=wait_s(answer.headers, now),
         )
     if status == 409 and code in _PASSING:
         return Transient(
             f"Box is busy with the item ({code}; {method} {path}); it is tried again.",
-            retry_after_s=wait_s(answer, now),
+            retry_after_s=wait_s(answer.headers, now),
         )
     return BoxRefused(_refusal(method, path, answer), answer)
 
@@ -266,7 +241,7 @@ def right_for(path: str) -> str:
 
 def _refusal(method: str, path: str, answer: Answer) -> str:
     """A sentence for a 3xx or 4xx that a person must do something about."""
-    said = printable(answer.table.get("message"))
+    said = one_line(answer.table.get("message"), MOST_SAID)
     if answer.status == 404:
         return (
             f"Box knows nothing at {method} {path}, or the connected user may not see it: it was "
@@ -280,11 +255,3 @@ def _refusal(method: str, path: str, answer: Answer) -> str:
     code = f" {answer.code}" if answer.code else ""
     tail = f": {said}" if said else ""
     return f"Box answered {answer.status}{code} to {method} {path}{tail}."
-
-
-def printable(value: Any) -> str:
-    """A vendor's text on one line, at most 200 characters, without a stop at the end."""
-    if not isinstance(value, str):
-        return ""
-    text = " ".join("".join(one if one.isprintable() else " " for one in value[:400]).split())
-    return text[:200].rstrip(". ")

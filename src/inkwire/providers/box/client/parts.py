@@ -22,6 +22,7 @@ from box_sdk_gen.networking.fetch_options import FetchOptions
 from box_sdk_gen.networking.network import NetworkSession
 
 from inkwire.errors import Permanent
+from inkwire.providers.answers import rows_of, table_of
 from inkwire.providers.box.client import BoxCalling, reading
 from inkwire.providers.box.client.faults import BoxRefused, unreadable
 from inkwire.providers.box.client.wire import Wire
@@ -63,7 +64,7 @@ class Managers:
         options = FetchOptions(
             url=f"{self.api_url}/2.0{path}", method=method, data=body, content_type=media
         )
-        return reading.table_of(self.wire.fetch(options).data)
+        return table_of(self.wire.fetch(options).data)
 
 
 class Part:
@@ -124,8 +125,8 @@ def pages(page: Callable[[str | None], Any]) -> Iterator[dict[str, Any]]:
     marker: str | None = None
     seen: set[str] = set()
     while True:
-        table = reading.table_of(page(marker).raw_data)
-        yield from (dict(row) for row in reading.rows_of(table.get("entries")))
+        table = table_of(page(marker).raw_data)
+        yield from (dict(row) for row in rows_of(table.get("entries")))
         marker = reading.text(table, "next_marker") or None
         if marker is None or marker in seen:
             return

@@ -4,9 +4,10 @@ Only what is needed is asked for: a field that lacks or is of another type than 
 says is taken as absent. ValueError: the object itself is missing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from inkwire.providers.answers import rows_of, table_of
 from inkwire.providers.box.objects import (
     BoxChange,
     BoxChanges,
@@ -28,16 +29,6 @@ from inkwire.providers.signing import parse_rfc3339
 MAX_TEXT, MAX_REASON = 8_000, 500
 #: The folder above all others, which every path begins with.
 _ROOT = "0"
-
-
-def table_of(value: Any) -> Mapping[str, Any]:
-    """The object at hand, or an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def rows_of(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The objects in an array, whatever else is in it."""
-    return (row for row in value if isinstance(row, dict)) if isinstance(value, list) else iter(())
 
 
 def text(table: Mapping[str, Any], key: str) -> str:

@@ -12,6 +12,7 @@ from box_sdk_gen.managers.uploads import UploadFileAttributes, UploadFileAttribu
 from box_sdk_gen.schemas.upload_part import UploadPart
 
 from inkwire.errors import Transient
+from inkwire.providers.answers import rows_of, table_of
 from inkwire.providers.box.client import reading
 from inkwire.providers.box.client.faults import unreadable
 from inkwire.providers.box.client.parts import Part, checked_id, found, made
@@ -77,7 +78,7 @@ class SdkFiles(Part):
             page = self._box.versions.get_file_versions(
                 checked_id(file_id), fields=_VERSION, limit=_PAGE, offset=offset
             )
-            rows = list(reading.rows_of(reading.table_of(page.raw_data).get("entries")))
+            rows = list(rows_of(table_of(page.raw_data).get("entries")))
             for row in rows:
                 version = self._read(reading.version, "GET /2.0/files/ID/versions", dict(row))
                 # A version that came meanwhile shifts the pages.
@@ -115,9 +116,9 @@ class SdkFiles(Part):
         """In parts, one after the other; Box checks each part and the whole by their SHA-1."""
         chunks = self._box.chunks
         opened = chunks.create_file_upload_session(checked_id(folder_id), len(content), name)
-        session = reading.table_of(opened.raw_data)
+        session = table_of(opened.raw_data)
         size = session.get("part_size")
-        urls = reading.table_of(session.get("session_endpoints"))
+        urls = table_of(session.get("session_endpoints"))
         upload, commit = reading.text(urls, "upload_part"), reading.text(urls, "commit")
         if not isinstance(size, int) or size <= 0 or not upload or not commit:
             raise unreadable("POST", "/2.0/files/upload_sessions", 201)
@@ -131,7 +132,7 @@ class SdkFiles(Part):
                 f"sha={b64encode(digest).decode()}",
                 f"bytes {start}-{start + len(piece) - 1}/{len(content)}",
             )
-            parts.append(UploadPart(**reading.table_of(done.raw_data.get("part"))))
+            parts.append(UploadPart(**table_of(done.raw_data.get("part"))))
         return self._committed(commit, parts, f"sha={b64encode(sha1).decode()}")
 
     def _committed(self, url: str, parts: list[UploadPart], digest: str) -> Any:

@@ -11,6 +11,7 @@ from box_sdk_gen.managers.metadata_templates import (
 )
 
 from inkwire.errors import Permanent
+from inkwire.providers.answers import rows_of, table_of
 from inkwire.providers.box.client import reading
 from inkwire.providers.box.client.faults import BoxRefused
 from inkwire.providers.box.client.parts import Part, checked_id, found, unless
@@ -74,7 +75,7 @@ class SdkMetadata(Part):
         there = found(lambda: self._box.templates.get_metadata_template(scope, key))
         if there is None:
             return None
-        rows = reading.rows_of(reading.table_of(there.raw_data).get("fields"))
+        rows = rows_of(table_of(there.raw_data).get("fields"))
         return {field.key: field for row in rows if (field := reading.template_field(row)).key}
 
     def create_metadata_template(self, template: str, title: str, fields: Sequence[str]) -> bool:

@@ -10,8 +10,9 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError
 
 from inkwire.errors import AddressRefused, CallFailed, NeedsAttention
+from inkwire.providers.answers import one_line, root_cause
 from inkwire.providers.box.client import BoxCalling
-from inkwire.providers.box.client.faults import Answer, printable, unanswered
+from inkwire.providers.box.client.faults import MOST_SAID, Answer, unanswered
 
 #: Bytes read at once.
 PIECE = 1024 * 1024
@@ -179,12 +180,5 @@ def _lost(request: Request, error: requests.RequestException) -> CallFailed:
     elif sent:
         why = "the connection broke"
     else:
-        why = f"no connection: {printable(_last_line(reason or error))}"
+        why = f"no connection: {one_line(root_cause(reason or error), MOST_SAID)}"
     return unanswered(request.method, request.path, why=why, sent=sent)
-
-
-def _last_line(error: BaseException) -> str:
-    """What the machine said, without the wrappings of the libraries."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error)

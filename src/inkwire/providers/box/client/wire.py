@@ -16,6 +16,7 @@ from box_sdk_gen.networking.fetch_response import FetchResponse
 from box_sdk_gen.networking.network_client import NetworkClient
 
 from inkwire.errors import NeedsAttention, Transient
+from inkwire.providers.answers import wait_s
 from inkwire.providers.box.client import BoxCalling
 from inkwire.providers.box.client.faults import (
     Answer,
@@ -23,7 +24,6 @@ from inkwire.providers.box.client.faults import (
     items_of,
     refused,
     unreadable,
-    wait_s,
 )
 from inkwire.providers.box.client.sending import Noted, Opened, Request
 from inkwire.providers.box.objects import BoxContent
@@ -115,7 +115,7 @@ class Wire(NetworkClient):
             if there.status == 202:
                 raise Transient(
                     f"Box has the file of {request.path} not ready yet; it is tried again.",
-                    retry_after_s=wait_s(there, self._calling.now()),
+                    retry_after_s=wait_s(there.headers, self._calling.now()),
                 )
             self._refuse(request, there)
         except NeedsAttention as error:

@@ -8,13 +8,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
-#: Seconds that Salesforce is waited for at most, whatever it asks for.
-MOST_WAIT_S = 3600.0
+from inkwire.providers.answers import one_line
+
 #: How the identity service says 401.
 _BAD_TOKEN = frozenset({"Bad_OAuth_Token", "Missing_OAuth_Token"})
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
@@ -86,27 +84,9 @@ class Answer:
         return self.status == 401 or (self.status == 403 and self.code in _BAD_TOKEN)
 
 
-def wait_s(answer: Answer, now: datetime) -> float | None:
-    """Seconds that Retry-After asks for, as a number or an HTTP date; None: nothing, or junk.
-
-    A date is measured by the answer's own Date if it has one: our clock may differ.
-    """
-    text = answer.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return min(float(text), MOST_WAIT_S)
-    moment = _http_date(text)
-    if moment is None:
-        return None
-    there = _http_date(answer.headers.get("date", "")) or now
-    return min(max((moment - there).total_seconds(), 0.0), MOST_WAIT_S)
-
-
 def printable(value: Any) -> str:
-    """A vendor's text on one line, at most 400 characters, without a stop at the end."""
-    if not isinstance(value, str):
-        return ""
-    text = " ".join("".join(one if one.isprintable() else " " for one in value[:800]).split())
-    return text[:400].rstrip(". ")
+    """A text of Salesforce on one line, at most 400 characters, without a stop at the end."""
+    return one_line(value, 400)
 
 
 def _problem(row: Mapping[str, Any]) -> Problem:
@@ -127,16 +107,6 @@ def _problem(row: Mapping[str, Any]) -> Problem:
             if isinstance(one, str)
         ),
     )  # fmt: skip
-
-
-def _http_date(text: str) -> datetime | None:
-    if not text.endswith("GMT") or len(text) > 64:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return moment if moment.tzinfo is not None else None
 
 
 def _no_constant(text: str) -> Any:

@@ -15,8 +15,9 @@ from inkwire.errors import (
     Permanent,
     Transient,
 )
+from inkwire.providers.answers import wait_s
 from inkwire.providers.salesforce.client.advice import advice
-from inkwire.providers.salesforce.client.answers import Answer, wait_s
+from inkwire.providers.salesforce.client.answers import Answer
 
 #: Seconds to wait: for the day's calls; for storage, which a person frees; when nothing is said;
 #: for other calls to end.
@@ -153,14 +154,14 @@ def refused(call: Call, answer: Answer, *, now: datetime, whole: bool = True) ->
         return _limit(call, answer, now)
     if status >= 500 or status < 200 or status == 408:
         why = f"it answered {status}{_said(answer)}"
-        return unanswered(call, why=why, sent=whole, wait_s=wait_s(answer, now))
+        return unanswered(call, why=why, sent=whole, wait_s=wait_s(answer.headers, now))
     if status == 429:
         return _limit(call, answer, now)
     if code in PASSING or (status in _PASSING_STATUS and code != "DUPLICATE_VALUE"):
         return Transient(
             f"Salesforce cannot do {call} just now ({code or status}{_said(answer)}); it is tried "
             "again.",
-            retry_after_s=wait_s(answer, now),
+            retry_after_s=wait_s(answer.headers, now),
         )
     if code in _STORAGE:
         return LimitReached(
@@ -172,7 +173,7 @@ def refused(call: Call, answer: Answer, *, now: datetime, whole: bool = True) ->
 
 
 def _limit(call: Call, answer: Answer, now: datetime) -> CallFailed:
-    wait = wait_s(answer, now)
+    wait = wait_s(answer.headers, now)
     if answer.status == 429 and answer.code != _LIMIT:
         return LimitReached(
             f"Salesforce's limit of calls is used up ({call}{_said(answer)}).",

@@ -5,9 +5,10 @@ ValueError: what was asked for is not there.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from inkwire.providers.answers import rows_of, table_of
 from inkwire.providers.salesforce.client.answers import printable
 from inkwire.providers.salesforce.objects import (
     Described,
@@ -23,16 +24,6 @@ _NEXT = re.compile(r"/services/data/v[0-9]{1,3}\.[0-9]/query/[A-Za-z0-9_-]{1,100
 _USAGE = re.compile(r"(?:^|[\s;,])api-usage=([0-9]{1,12})/([0-9]{1,12})(?![0-9])")
 #: How deep a record's values may lie: paths in a query lead over at most five objects.
 _DEPTH = 12
-
-
-def table_of(value: Any) -> Mapping[str, Any]:
-    """The object at hand, or an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def rows_of(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The objects in an array, whatever else is in it."""
-    return (row for row in value if isinstance(row, dict)) if isinstance(value, list) else iter(())
 
 
 def text(table: Mapping[str, Any], key: str) -> str:

@@ -15,6 +15,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError
 
 from inkwire.errors import AddressRefused, CallFailed, NeedsAttention, Permanent, Transient
 from inkwire.model.connection import Token
+from inkwire.providers.answers import root_cause
 from inkwire.providers.salesforce.client import SalesforceCalling
 from inkwire.providers.salesforce.client.answers import Answer, printable
 from inkwire.providers.salesforce.client.faults import (
@@ -230,16 +231,9 @@ def _lost(call: Call, error: requests.RequestException | HTTPError, *, whole: bo
     if isinstance(error, requests.exceptions.ProxyError):
         sent = False
     if not sent:
-        why = f"no connection: {printable(_last_line(reason or error))}"
+        why = f"no connection: {printable(root_cause(reason or error))}"
     elif isinstance(error, requests.Timeout) or "timed out" in str(error):
         why = "it took too long"
     else:
         why = "the connection broke"
     return unanswered(call, why=why, sent=sent and whole)
-
-
-def _last_line(error: BaseException) -> str:
-    """What the machine said, without the wrappings of the libraries."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error)
