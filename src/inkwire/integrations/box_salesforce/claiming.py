@@ -13,6 +13,7 @@ from inkwire.integrations.box_salesforce.clients import box
 from inkwire.integrations.box_salesforce.settings import Chosen, chosen
 from inkwire.integrations.box_salesforce.tree import OPPORTUNITY
 from inkwire.providers.box.client import BoxClient
+from inkwire.providers.salesforce import ids
 
 #: In `remote`: the template that was found, and its fields.
 _KNOWN = "mapping_fields"
@@ -74,11 +75,6 @@ def owner_of(values: Mapping[str, Any], fields: Sequence[str]) -> str:
     return next((str(values[key]).strip() for key in fields if values.get(key)), "")
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two ids are one record's: the first 15 characters tell it, with their case."""
-    return one[:15] == other[:15]
-
-
 def claim(run: Run, folder_id: str, values: Mapping[str, str], *, record_id: str) -> bool:
     """Marks the folder as that record's; False if it is another's.
 
@@ -107,7 +103,7 @@ def update(
                 return True
             continue
         owner = owner_of(there, given.record_fields)
-        if owner and not same(owner, record_id):
+        if owner and not ids.same(owner, record_id):
             return False
         operations = patch(there, values)
         if not operations:

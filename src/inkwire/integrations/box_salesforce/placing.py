@@ -20,6 +20,7 @@ from inkwire.model.crm import FolderOrigin, FolderState, RecordFolder
 from inkwire.model.event import Origin
 from inkwire.model.work import LedgerEntry, LedgerState, Work
 from inkwire.providers.box.objects import BoxFolder, NameTaken
+from inkwire.providers.salesforce import ids
 from inkwire.store.crm import FolderQuery
 
 #: Names that are tried for a folder; the last is no other record's.
@@ -68,7 +69,7 @@ def named(run: Run, seen: Seen, parent: str, index: int) -> str:
 def _free(run: Run, folder_id: str, record_id: str) -> bool:
     """Whether no other record is known to have it; the metadata has the last word."""
     row = run.services.store.record_folders.get(run.integration.id, folder_id)
-    return row is None or row.record_id is None or claiming.same(row.record_id, record_id)
+    return row is None or row.record_id is None or ids.same(row.record_id, record_id)
 
 
 def claim(run: Run, seen: Seen, folder: str) -> bool:

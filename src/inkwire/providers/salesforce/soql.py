@@ -96,11 +96,6 @@ def at_least(field: str, moment: datetime) -> Condition:
     return Condition(text=f"{field_path(field)} >= {_moment(moment)}")
 
 
-def below(field: str, moment: datetime) -> Condition:
-    """`field < moment`."""
-    return Condition(text=f"{field_path(field)} < {_moment(moment)}")
-
-
 def literal(text: str) -> str:
     """The text between quotes. Half a character, which nothing can send, becomes `?`."""
     whole = text.encode("utf-8", "replace").decode("utf-8")
