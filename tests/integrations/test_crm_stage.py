@@ -204,6 +204,21 @@ def test_an_answer_that_was_lost_is_looked_for(place, crm, deal, fault):
     assert crm.one("Opportunity", opportunity)["StageName"] == "Closed Won"
 
 
+def test_a_change_that_comes_late_does_not_overrule_a_colleague(place, crm, deal):
+    """The connection broke, a colleague closed the deal, and then Salesforce took up our change."""
+    _, opportunity, folder = deal
+    made = crm.upload(folder, "MSA.pdf", PDF)
+    crm.process.fault(kind="late_commit", delay_s=60, method="PATCH", path="/sobjects/Opportunity/")
+    work = executed(place, made["id"])
+    with pytest.raises(Transient):
+        place.run(work)
+    crm.advance(2)
+    crm.change("Opportunity", opportunity, StageName="Closed Lost")
+    assert "closed as Closed Lost, so its stage stays" in place.note(work)
+    crm.advance(60)
+    assert crm.one("Opportunity", opportunity)["StageName"] == "Closed Lost"
+
+
 def test_a_lock_below_contracts_executes_if_that_is_wanted(place, crm, deal):
     """Elsewhere, or unlocked meanwhile, or not wanted: it is a lock."""
     _, opportunity, folder = deal

@@ -10,7 +10,7 @@ from inkwire.errors import Ambiguous, LimitReached, NeedsAttention, Permanent, T
 from inkwire.providers.salesforce.auth import SalesforceConnector
 from inkwire.providers.salesforce.client import SalesforceCalling, open_client
 from inkwire.providers.salesforce.ids import is_id, same
-from inkwire.providers.salesforce.objects import Duplicate, FileDraft
+from inkwire.providers.salesforce.objects import Duplicate, FileDraft, moment_of
 from inkwire.providers.salesforce.soql import at_least, equals, one_of, select
 
 MIB = 1024 * 1024
@@ -113,6 +113,24 @@ def test_a_record_from_its_making_to_its_end(crm, sandbox, deal):
     assert crm.update("Opportunity", deal, {"Name": "x"}) is False
     later = datetime.now(UTC) + timedelta(minutes=5)
     assert deal in crm.deleted("Opportunity", start, later)
+
+
+def test_a_change_that_somebody_was_faster_than_is_not_carried_out(crm, sandbox, deal):
+    """What was read is the condition; whole seconds count, and the one after them."""
+
+    def modified_at():
+        return moment_of(crm.record("Opportunity", deal, ["LastModifiedDate"])["LastModifiedDate"])
+
+    read_at = modified_at()
+    assert crm.update("Opportunity", deal, {"NextStep": "a"}, unmodified_since=read_at)
+    sandbox.advance(3)
+    theirs = {"fields": {"NextStep": "theirs"}}
+    sandbox.call("PATCH", f"/salesforce/records/Opportunity/{deal}", theirs)
+    with pytest.raises(Transient, match="Somebody changed the record after it was read"):
+        crm.update("Opportunity", deal, {"NextStep": "ours"}, unmodified_since=read_at)
+    assert crm.record("Opportunity", deal, ["NextStep"])["NextStep"] == "theirs"
+    assert crm.update("Opportunity", deal, {"NextStep": "b"}, unmodified_since=modified_at())
+    assert crm.record("Opportunity", deal, ["NextStep"])["NextStep"] == "b"
 
 
 def test_changes_are_found_by_their_time(crm, deal):

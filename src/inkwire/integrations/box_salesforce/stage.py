@@ -13,6 +13,7 @@ from inkwire.integrations.box_salesforce.settings import chosen
 from inkwire.model.crm import FolderState
 from inkwire.model.event import Origin
 from inkwire.model.work import Work
+from inkwire.providers.salesforce.objects import moment_of
 from inkwire.providers.salesforce.soql import select
 
 _SIGNED = "signed"
@@ -117,7 +118,7 @@ def _move(run: Run, look: Mapping[str, Any]) -> str:
         return f"the object {look['object']} has no stage"
     require_budget(run)
     crm = salesforce(run)
-    fields = ["Id", "StageName", "IsClosed"]
+    fields = ["Id", "StageName", "IsClosed", "LastModifiedDate"]
     now = crm.record("Opportunity", look["record"], fields)
     if now is None:
         return "the opportunity is no longer in Salesforce"
@@ -129,8 +130,12 @@ def _move(run: Run, look: Mapping[str, Any]) -> str:
     before = order.get(str(now["StageName"]))
     if before is not None and before >= order[label]:
         return f"the stage {now['StageName']} is not before {label}, so it stays"
-    # A lost answer does no harm: the next try looks at the stage first.
-    if not crm.update("Opportunity", look["record"], {"StageName": label}):
+    # A lost answer does no harm: the next try looks at the stage first. Nor does a colleague who
+    # moves it at this moment: what they did is not overruled, and looked at, too.
+    read_at = moment_of(now["LastModifiedDate"])
+    if not crm.update(
+        "Opportunity", look["record"], {"StageName": label}, unmodified_since=read_at
+    ):
         return "the opportunity is no longer in Salesforce"
     return f"the stage went from {now['StageName']} to {label}"
 

@@ -2,10 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 #: A record's fields by name, as Salesforce's JSON has them; without `attributes`.
 Record = Mapping[str, Any]
+
+
+def moment_of(value: object) -> datetime | None:
+    """A time as the API writes it, `2026-03-01T12:00:00.000+0000`; None for what is none."""
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo is not None else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

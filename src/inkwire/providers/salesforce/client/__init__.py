@@ -85,8 +85,21 @@ class SalesforceClient(Protocol):
         """POST /sobjects/{object}: the new record's id."""
         ...
 
-    def update(self, object_name: str, record_id: str, fields: Record) -> bool:
-        """PATCH /sobjects/{object}/{id}; False if the record is deleted, or not to be seen."""
+    def update(
+        self,
+        object_name: str,
+        record_id: str,
+        fields: Record,
+        *,
+        unmodified_since: datetime | None = None,
+    ) -> bool:
+        """PATCH /sobjects/{object}/{id}; False if the record is deleted, or not to be seen.
+
+        `unmodified_since`: the LastModifiedDate that was read. If somebody has changed the record
+        since, nothing is written and it is Transient: read again. Salesforce compares whole
+        seconds, so a change within the second after that moment is overruled.
+        (https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/intro_rest_conditional_requests.htm)
+        """
         ...
 
     def upsert(self, object_name: str, key_field: str, key: str, fields: Record) -> Upserted:

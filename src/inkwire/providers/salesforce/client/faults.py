@@ -157,6 +157,11 @@ def refused(call: Call, answer: Answer, *, now: datetime, whole: bool = True) ->
         return unanswered(call, why=why, sent=whole, wait_s=wait_s(answer.headers, now))
     if status == 429:
         return _limit(call, answer, now)
+    if status == 412:
+        return Transient(
+            f"Somebody changed the record after it was read, so {call} was not carried out; it is "
+            "read again."
+        )
     if code in PASSING or (status in _PASSING_STATUS and code != "DUPLICATE_VALUE"):
         return Transient(
             f"Salesforce cannot do {call} just now ({code or status}{_said(answer)}); it is tried "

@@ -6,11 +6,14 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from inkwire.errors import Permanent
+from inkwire.moments import as_utc
 from inkwire.providers.salesforce.client import MOST_ROWS, SalesforceCalling, reading
 from inkwire.providers.salesforce.client.answers import Answer
 from inkwire.providers.salesforce.client.drafts import HELD, entity, held
@@ -121,13 +124,24 @@ class RestSalesforceClient:
                 return Duplicate(record_id=error.record_id, message=error.answer.message)
             raise
 
-    def update(self, object_name: str, record_id: str, fields: Record) -> bool:
+    def update(
+        self,
+        object_name: str,
+        record_id: str,
+        fields: Record,
+        *,
+        unmodified_since: datetime | None = None,
+    ) -> bool:
         """Whether the record is there."""
         path = f"sobjects/{name(object_name)}/{checked(record_id)}"
+        request = self._request("PATCH", path, object_name=object_name, body=dict(fields))
+        if unmodified_since is not None:
+            # A second more: what is read may have been cut to its second.
+            moment = as_utc(unmodified_since) + timedelta(seconds=1)
+            condition = {"If-Unmodified-Since": format_datetime(moment, usegmt=True)}
+            request = replace(request, headers=condition)
         try:
-            self._wire.send(
-                self._request("PATCH", path, object_name=object_name, body=dict(fields))
-            )
+            self._wire.send(request)
         except SalesforceRefused as error:
             if error.gone:
                 return False

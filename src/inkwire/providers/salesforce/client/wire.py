@@ -51,6 +51,8 @@ class Request:
     #: Path on the organisation's host, escaped.
     url: str
     params: Mapping[str, str] = field(default_factory=dict)
+    #: Beside those that every request has.
+    headers: Mapping[str, str] = field(default_factory=dict)
     data: bytes | None = field(default=None, repr=False)
     form: Form | None = field(default=None, repr=False)
     #: Of `data` or of a small file.
@@ -197,6 +199,7 @@ def _headers(request: Request, token: Token) -> dict[str, str]:
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         **({"Content-Type": kind} if kind else {}),
+        **request.headers,
     }
 
 

@@ -1,11 +1,13 @@
 """`/sobjects`: records by the REST API; `/query`: many of them."""
 
 from collections.abc import Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
 from starlette.responses import StreamingResponse
 
-from inkwire.providers.salesforce.sandbox import ids, soql
+from inkwire.providers.salesforce.sandbox import ids, soql, values
 from inkwire.providers.salesforce.sandbox.answers import Reply, SalesforceError, not_found
 from inkwire.providers.salesforce.sandbox.api import Call, Entry
 from inkwire.providers.salesforce.sandbox.describing import described, summary
@@ -104,8 +106,27 @@ class Rows:
                 "a new version.",
                 ["VersionData"],
             )
+        self._require_unmodified(call, one)
         self._writer.update(one, call.given["id"], call.json, call.caller.user_id)
         return Reply(status=204)
+
+    def _require_unmodified(self, call: Call, one: SObject) -> None:
+        """If-Unmodified-Since, in whole seconds as its dates are. Raises SalesforceError."""
+        asked = call.headers.get("if-unmodified-since")
+        if asked is None:
+            return
+        try:
+            since = parsedate_to_datetime(asked)
+        except ValueError:
+            raise SalesforceError(
+                "INVALID_HEADER", f"Invalid If-Unmodified-Since header: {asked[:80]}", None
+            ) from None
+        record = self._writer.existing(one, call.given["id"])
+        changed = values.moment(str(record["LastModifiedDate"]))
+        if changed is not None and changed.replace(microsecond=0) > since.astimezone(UTC):
+            raise SalesforceError(
+                "PRECONDITION_FAILED", "The record was modified since", None, status=412
+            )
 
     def _delete(self, call: Call) -> Reply:
         self._writer.delete(self.object(call), call.given["id"], call.caller.user_id)
