@@ -7,6 +7,7 @@ import pytest
 
 from contract.acting_kit import Acting
 from contract.store_kit import Hub
+from inkwire.errors import StoreError
 from inkwire.model.work import Call, ParkCause, Step, StepResult, WorkState
 
 
@@ -72,6 +73,19 @@ def test_a_try_is_kept_once(acting: Acting):
     log.add_step(replace(one, id="another"))
     log.add_step(replace(one, id="another run", run_id="int_1/k/2", attempt=1))
     assert [found.id for found in log.steps("wrk_1")] == ["another run", one.id]
+
+
+def test_many_steps_in_one_transaction(acting: Acting):
+    """Each once, those that are there stay as they were; one that no store keeps refuses all."""
+    log = acting.store.run_log
+    first, second = step(acting, "a"), step(acting, "b", started_at=acting.after(1))
+    log.add_step(first)
+    given = [second, replace(first, detail="again"), second]
+    assert acting.moved(lambda: log.add_steps(given)) == {"step"}
+    assert acting.moved(lambda: log.add_steps([])) == set()
+    with pytest.raises(StoreError):
+        log.add_steps([step(acting, "c"), step(acting, "d\x00")])
+    assert log.steps("wrk_1") == [first, second]
 
 
 def test_calls_newest_first(acting: Acting):

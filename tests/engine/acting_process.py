@@ -81,6 +81,29 @@ async def new(run):
     return Outcome.done("Done by the new release.")
 
 
+def fatal():
+    """Kills its worker, the first time."""
+    if not (FOLDER / "died").exists():
+        (FOLDER / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return effect("survived")
+
+
+async def dies(run):
+    """Two steps, and one that kills the worker."""
+    await run.step("one", lambda: effect("one"))
+    await run.step("two", lambda: effect("two"))
+    await run.step("fatal", fatal)
+    return Outcome.done("Survived.")
+
+
+async def changed(run):
+    """The same beginning, another step in the second place."""
+    await run.step("one", lambda: effect("one"))
+    await run.step("other", lambda: effect("other"))
+    return Outcome.done("Changed.")
+
+
 async def main():
     """Until SIGTERM."""
     settings, clock, stop = load_settings(), SystemClock(), asyncio.Event()
@@ -93,9 +116,11 @@ async def main():
         store=store, orders=None, templates=None, documents=None, connections=None,
         clock=clock, ids=ids, base_url="", knock=lambda _: "",
     )  # fmt: skip
-    workflow = {"old": old, "new": new}[RELEASE]
+    workflow = {"old": old, "new": new, "dies": dies, "changed": changed}[RELEASE]
     kinds = {"toy": Toy({"three": workflow})}
-    await Engine(kinds=kinds, services=services, live=live, settings=quick(settings)).run(stop)
+    # A note waits until its run ends, so that a kill before that finds it unwritten.
+    waits = quick(settings, note_s=600.0) if RELEASE in ("dies", "changed") else quick(settings)
+    await Engine(kinds=kinds, services=services, live=live, settings=waits).run(stop)
     watching.cancel()
     store.close()
 

@@ -15,9 +15,10 @@ from engine.acting import Site, Toy, engine, settled, site, until
 from inkwire.config import load_settings
 from inkwire.engine import retry
 from inkwire.engine.contract import Outcome
+from inkwire.engine.retry import Tried
 from inkwire.engine.runner import POISON
 from inkwire.engine.runs import FRESH_S
-from inkwire.engine.runtime import Runtime
+from inkwire.engine.runtime import DurableJournal, Runtime
 from inkwire.engine.takeover import claim_identity
 from inkwire.errors import (
     Ambiguous,
@@ -179,6 +180,52 @@ async def test_a_run_keeps_its_steps_and_can_be_replayed_under_the_next_number(p
         assert formats == [("inkwire_json",)]
 
 
+async def test_a_step_that_reads_what_its_run_did_reads_all_of_it(place):
+    """Evidence is taken within a run: the notes that wait are written before they are read."""
+    seen = []
+
+    async def workflow(run):
+        log = run.services.store.run_log
+        await run.step("one", lambda: None)
+        await run.step("two", lambda: seen.append([one.name for one in log.steps(run.work.id)]))
+        await run.step("three", lambda: seen.append([one.name for one in log.steps(run.work.id)]))
+        return Outcome.done("Read.")
+
+    row = place.work(place.integration(), "reads")
+    async with engine(place, Toy({"reads": workflow}), note_s=600.0):
+        await settled(place, row)
+    assert seen == [["one"], ["one", "two"]]
+    assert [one.name for one in place.store.run_log.steps(row.id)] == ["one", "two", "three"]
+
+
+async def test_people_see_the_steps_of_a_run_that_goes_on(place):
+    """Though no run ends; and a run that is left at a stop has its notes."""
+
+    async def workflow(run):
+        await run.step("one", lambda: None)
+        await run.sleep(60)
+        return Outcome.done("Never.")
+
+    row = place.work(place.integration(), "goes_on")
+    read = place.store.run_log.steps
+    async with engine(place, Toy({"goes_on": workflow}), note_s=0.01, unit_s=1.0, grace_s=0.1):
+        (note,) = await until(lambda: read(row.id), "the note")
+    assert (note.name, note.result) == ("one", StepResult.OK)
+
+
+async def test_half_a_character_ends_a_run_with_a_sentence(place):
+    """No journal keeps it: the run would be resumed again and again until it counts as poison."""
+
+    async def workflow(run):
+        await run.step("gives", lambda: {"name": "\ud800"})
+        return Outcome.done("Never.")
+
+    row = place.work(place.integration(), "half")
+    async with engine(place, Toy({"half": workflow})):
+        ended = await settled(place, row)
+    assert (ended.state, ended.note, ended.takeovers) == (WorkState.DEAD, retry.DEFECT, 0)
+
+
 async def test_a_later_run_waits_for_its_time_and_an_asked_cancel_ends_before_the_next_step(place):
     """Outcome.later is another run; a cancelled run does not begin another step."""
     gates = {"in": asyncio.Event(), "out": asyncio.Event()}
@@ -291,6 +338,8 @@ async def test_what_a_crash_left_between_the_work_and_the_journal_is_repaired(pl
 
     async def body(work_id, run_number):
         if work_id == broken.id:
+            tried = Tried(result=StepResult.OK, value=7, started_at=now, duration_us=5)
+            await DurableJournal().step("made#1", tried.to_json)
             raise ZeroDivisionError
         return retry.ending_to_json(Ending(state=WorkState.DONE, note="By the journal."))
 
@@ -309,6 +358,8 @@ async def test_what_a_crash_left_between_the_work_and_the_journal_is_repaired(pl
     assert [row.state for row in rows] == [WorkState.DONE] * 3 + [WorkState.DEAD] * 2
     assert (rows[3].note, rows[4].note) == (POISON.note, retry.DEFECT)
     assert place.store.run_log.steps(journalled.id) == []
+    (made,) = place.store.run_log.steps(broken.id)  # no run of it was continued to note it
+    assert (made.name, made.attempt, made.value, made.started_at) == ("made", 1, 7, now)
     (step,) = place.store.run_log.steps(foreign.id)
     assert step.value == 1  # taken over once
     (executor,) = place.store.executors.all()

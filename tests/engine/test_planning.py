@@ -1,7 +1,7 @@
 """Which work events and orders make."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -39,6 +39,11 @@ def handler(**more):
         "subject": lambda integration, parsed: {"of": integration.label},
     }
     return EventHandler(**{**given, **more})
+
+
+def gathering(**more):
+    """Hears what only wakes: one row for five seconds."""
+    return handler(gather_s=5, **more)
 
 
 def integration(number, *sources, state=IntegrationState.ACTIVE, kind="toy"):
@@ -143,3 +148,32 @@ def test_an_order_asks_the_active_and_the_paused_and_a_defect_stops_nobody():
     assert rows[0].key == "chg_1"
     assert rows[0].entity_key == "order:ord_1"
     assert rows[0].subject == {"order": "ord_1"}
+
+
+def test_what_only_wakes_makes_one_row_for_a_slot():
+    """However many events: the same key, the integration's own lane, due at the slot's end."""
+    clock = ManualClock(NOW)
+    kind = Toy(events=(gathering(),))
+
+    def heard(event_id):
+        hearing = Hearing({"toy": kind}, [integration(3, "one")], clock, CountingIds())
+        (row,) = hearing.work(replace(EVENT, id=event_id), PARSED)
+        return row
+
+    first = heard("evt_1")
+    assert (first.workflow, first.entity_key) == ("make", "integration:3:make")
+    assert (first.event_id, first.origin) == ("evt_1", Origin.WEBHOOK)
+    assert first.due_at == NOW + timedelta(seconds=5), "what came with the slot is over by then"
+    clock.advance(seconds=4.9)
+    assert (heard("evt_2").key, heard("evt_2").due_at) == (first.key, first.due_at)
+    clock.advance(seconds=0.1)
+    assert heard("evt_3").key != first.key
+
+
+def test_what_is_no_business_of_its_wakes_nobody():
+    """And test clicks do not, nor probable duplicates."""
+    none = gathering(subject=lambda integration, parsed: None)
+    assert made(EVENT, integration(3, "one"), handlers=(none,))[0] == []
+    for changed in ({"test": True}, {"state": EventState.PROBABLE_DUPLICATE}):
+        event = replace(EVENT, **changed)
+        assert made(event, integration(3, "one"), handlers=(gathering(),))[0] == []

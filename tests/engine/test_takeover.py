@@ -76,6 +76,52 @@ async def test_a_killed_run_is_finished_by_the_next_release(kind, tmp_path, requ
 
 
 @pytest.mark.crash
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_what_was_journalled_and_not_noted_is_noted_after_the_kill(kind, tmp_path, request):
+    """From the journal, once, with the time at which it really was; nothing is done twice."""
+    with empty(kind, tmp_path, request) as (place, url, folder), ExitStack() as stack:
+        row = place.work(place.integration(), "three")
+        first = Worker(tmp_path, folder, url, release="dies")
+        stack.callback(first.kill)
+        await until(lambda: first.process.poll() == -signal.SIGKILL, "the kill")
+        killed_at = place.clock.now()
+        assert place.store.run_log.steps(row.id) == [], "the kill came before the notes"
+        second = Worker(tmp_path, folder, url, release="dies")
+        stack.callback(second.kill)
+        done = await settled(place, row)
+        assert (done.state, done.note) == (WorkState.DONE, "Survived.")
+        assert (first.effects(), second.effects()) == (["one", "two"], ["survived"])
+        steps = place.store.run_log.steps(row.id)
+        assert [(step.name, step.value) for step in steps] == [
+            ("one", "one"),
+            ("two", "two"),
+            ("fatal", "survived"),
+        ]
+        assert [step.started_at < killed_at for step in steps] == [True, True, False]
+
+
+@pytest.mark.crash
+async def test_what_another_release_did_is_noted_though_nobody_continues_it(tmp_path, request):
+    """Its run ends where the steps differ; those beyond are in the journal alone."""
+    with empty("sqlite", tmp_path, request) as (place, url, folder), ExitStack() as stack:
+        row = place.work(place.integration(), "three")
+        first = Worker(tmp_path, folder, url, release="dies")
+        stack.callback(first.kill)
+        await until(lambda: first.process.poll() == -signal.SIGKILL, "the kill")
+        second = Worker(tmp_path, folder, url, release="changed")
+        stack.callback(second.kill)
+        done = await settled(place, row, run=2)
+        assert (done.state, done.note) == (WorkState.DONE, "Changed.")
+        steps = place.store.run_log.steps(row.id)
+        assert [(step.run_id[-2:], step.name) for step in steps] == [
+            ("/1", "one"),
+            ("/1", "two"),
+            ("/2", "one"),
+            ("/2", "other"),
+        ]
+
+
+@pytest.mark.crash
 async def test_a_stopped_executor_is_taken_over_and_does_nothing_when_it_comes_back(
     tmp_path, request
 ):

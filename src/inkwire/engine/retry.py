@@ -25,6 +25,7 @@ from inkwire.errors import (
     Transient,
 )
 from inkwire.model.work import ErrorKind, ParkCause, StepResult, WorkState
+from inkwire.moments import from_micros, to_micros
 from inkwire.store.acting import Ending
 
 #: Tries of one step within one run.
@@ -52,23 +53,31 @@ class Tried:
     detail: str = ""
     #: Seconds that the other side asked us to wait.
     retry_after_s: float | None = None
+    #: When the try began, and how long it took in microseconds; None: an older release kept it.
+    started_at: datetime | None = None
+    duration_us: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """For the journal."""
+        took: dict[str, Any] = {}
+        if self.started_at is not None:
+            took = {"at_us": to_micros(self.started_at), "took_us": self.duration_us}
         if self.result is StepResult.OK:
-            return {"ok": self.value}
+            return {"ok": self.value, **took}
         wait = {} if self.retry_after_s is None else {"wait_s": self.retry_after_s}
-        return {"error": self.result.value, "detail": self.detail, **wait}
+        return {"error": self.result.value, "detail": self.detail, **wait, **took}
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> "Tried":
         """Out of the journal."""
-        if "error" not in kept:
-            return cls(result=StepResult.OK, value=kept.get("ok"))
+        at = kept.get("at_us")
         return cls(
-            result=StepResult(kept["error"]),
-            detail=kept["detail"],
+            result=StepResult(kept.get("error", StepResult.OK)),
+            value=kept.get("ok"),
+            detail=kept.get("detail", ""),
             retry_after_s=kept.get("wait_s"),
+            started_at=None if at is None else from_micros(at),
+            duration_us=kept.get("took_us", 0),
         )
 
 

@@ -6,24 +6,36 @@ ended, one that nobody executes is resumed, and one that keeps killing its worke
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from inkwire.engine import retry
+from inkwire.engine.book import RETRY_S, Book
 from inkwire.engine.contract import IntegrationKind, Services
+from inkwire.engine.fence import Fence
 from inkwire.engine.retry import Tried
-from inkwire.engine.runs import Cancelled, Doing, DurableRun, Outdated, Stopped, Workflow, ended
+from inkwire.engine.runs import (
+    Doing,
+    DurableRun,
+    Means,
+    Outdated,
+    Stopped,
+    Workflow,
+    ended,
+    notes,
+)
 from inkwire.engine.runtime import DurableJournal, Journalled, Runtime
 from inkwire.engine.schedule import is_upkeep
 from inkwire.engine.settings import EngineSettings
 from inkwire.engine.waits import first, moved, until
 from inkwire.errors import NotFound, Permanent, StoreError
-from inkwire.model.work import ErrorKind, StepResult, Work, WorkState
-from inkwire.store.acting import Ending
+from inkwire.model.work import ErrorKind, Integration, Step, StepResult, Work, WorkState
+from inkwire.store.acting import Ending, RunEnd
 from inkwire.store.contract import WORK, Live
 
 #: Rows claimed in one transaction at most.
@@ -32,13 +44,13 @@ BATCH = 100
 SHARE = 4
 #: Takeovers of one run after which it counts as what kills its workers.
 MAX_TAKEOVERS = 3
-#: Seconds after the store failed before it is asked again.
-RETRY_S = 1.0
 #: Seconds within which a run that was started must have begun, or it is looked after.
 START_S = 30.0
 #: Longest wait between two runs of failing upkeep: the next slot makes no other while it waits, so
 #: after a long outage nothing would be reconciled for half a day.
 UPKEEP_WAIT_S = 3600.0
+#: Wait for more room while there is a backlog; after it, what room there is is filled.
+GATHER_S = 0.1
 #: Shortest wait between two claims: runs that end meanwhile make room for more in one transaction.
 LEAST_WAIT_S = 0.05
 
@@ -54,6 +66,8 @@ _RESTORED = "This run had ended before the store was restored; it starts anew."
 T = TypeVar("T")
 
 _GONE: dict[str, Any] = {"state": "gone"}
+#: Of a run: work id and run number.
+Key = tuple[str, int]
 
 log = structlog.get_logger()
 
@@ -67,6 +81,30 @@ def workflow_of(kinds: Mapping[str, IntegrationKind], kind: str, workflow: str) 
             "that does and retry, or cancel this."
         )
     return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Given:
+    """A row that is this executor's to run, and when that was read, of `time.monotonic`."""
+
+    work: Work
+    read_at: float
+    #: None: not read yet.
+    integration: Integration | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Start:
+    """A run that was started and has not begun."""
+
+    #: When, of the loop's clock.
+    at: float
+    #: What its claim gave; None: read it when it begins.
+    given: _Given | None
+
+
+def _key(work: Work) -> Key:
+    return work.id, work.run_number
 
 
 class Runner:
@@ -86,17 +124,28 @@ class Runner:
         """`random`: jitter in [0, 1)."""
         self._me = executor_id
         self._kinds = kinds
-        self._services = services
         self._works = services.store.works
+        self._integrations = services.store.integrations
         self._clock = services.clock
         self._runtime = runtime
         self._live = live
         self._random = random
         self._settings = settings
-        #: Run ids that are executed here, and the tasks that do.
-        self._running: dict[str, asyncio.Task[Any]] = {}
-        #: Run ids that were started and have not begun, and when.
-        self._starting: dict[str, float] = {}
+        #: Runs that are executed here, and the tasks that do.
+        self._running: dict[Key, asyncio.Task[Any]] = {}
+        self._starting: dict[Key, _Start] = {}
+        self._starts: set[asyncio.Task[None]] = set()
+        self._book = Book(
+            services.store, in_hand=lambda: len(self._running), note_s=settings.note_s
+        )
+        self._services = replace(services, store=self._book.store)
+        self._means = Means(
+            journal=DurableJournal(),
+            book=self._book,
+            fence=Fence(self._works, executor_id),
+            random=random,
+            unit_s=settings.unit_s,
+        )
         self._opening = asyncio.Lock()
         #: Whether the last claim filled the room.
         self._backlog = False
@@ -123,14 +172,20 @@ class Runner:
                     # The journal does not open, say. Events and deliveries must go on meanwhile.
                     log.exception("runner.failed", retry_s=self._settings.repair_s)
                     await until(stop, self._settings.repair_s)
-            if self._running:
-                await asyncio.wait(set(self._running.values()), timeout=self._settings.grace_s)
+            await self._finished()
         finally:
-            left = set(self._running.values())
+            left = {*self._running.values(), *self._starts}
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+            await self._book.close()
             await self._runtime.close()
+
+    async def _finished(self) -> None:
+        """Waits for what is in hand, for the grace at most."""
+        last = self._now() + self._settings.grace_s
+        while (rest := {*self._running.values(), *self._starts}) and self._now() < last:
+            await asyncio.wait(rest, timeout=max(0.0, last - self._now()))
 
     async def open(self) -> None:
         """Opens the journal, which continues what this executor left behind."""
@@ -138,33 +193,55 @@ class Runner:
             if not self._runtime.opened:
                 await self._runtime.open(self._me, self._body)
 
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     def _room(self) -> int:
-        """How many more runs may be executed here."""
-        late = asyncio.get_running_loop().time() - START_S
-        self._starting = {run: at for run, at in self._starting.items() if at > late}
-        return self._settings.runs_in_flight - len(self._running) - len(self._starting)
+        """How many more runs may be executed here; one that only waits for its end takes none."""
+        late = self._now() - START_S
+        self._starting = {run: one for run, one in self._starting.items() if one.at > late}
+        busy = len(self._running) - self._book.ending
+        return self._settings.runs_in_flight - busy - len(self._starting)
 
     def _in_hand(self, work: Work) -> bool:
-        return work.run_id in self._running or work.run_id in self._starting
+        return _key(work) in self._running or _key(work) in self._starting
 
     # --- claims
 
     async def _claim(self) -> bool:
         """Starts what is due; whether there is likely to be more at once."""
         room = min(self._room(), BATCH)
-        if room <= 0 or (self._backlog and room < self._settings.runs_in_flight // SHARE):
-            self._backlog = False  # what is left is claimed together a little later
+        if self._backlog and room < self._settings.runs_in_flight // SHARE:
+            await asyncio.sleep(GATHER_S)  # what is left is claimed together a little later
+            room = min(self._room(), BATCH)
+        if room <= 0:
+            self._backlog = False
             return False
         if not self._runtime.opened and not await self._ready():
             return False
-        now = self._clock.now()
-        claimed = await asyncio.to_thread(
-            lambda: self._works.claim(executor_id=self._me, now=now, limit=room)
-        )
+        claimed = await asyncio.to_thread(self._claimed, room)
         self._backlog = len(claimed) == room
-        if claimed:
-            await asyncio.gather(*(self._start(work) for work in claimed))
+        for one in claimed:
+            # More is claimed while these begin: a start is a commit of the journal's.
+            self._starting[_key(one.work)] = _Start(at=self._now(), given=one)
+            task = asyncio.create_task(self._start(one.work))
+            self._starts.add(task)
+            task.add_done_callback(self._starts.discard)
         return bool(claimed)
+
+    def _claimed(self, room: int) -> list[_Given]:
+        """Rows that were taken, with their integrations as they were a moment later."""
+        read_at = time.monotonic()
+        rows = self._works.claim(executor_id=self._me, now=self._clock.now(), limit=room)
+        found: dict[int, Integration | None] = {}
+        for number in {row.integration_id for row in rows}:
+            try:
+                found[number] = self._integrations.get(number)
+            except (NotFound, StoreError):
+                found[number] = None  # the run asks again, and ends as that says
+        return [
+            _Given(work=row, read_at=read_at, integration=found[row.integration_id]) for row in rows
+        ]
 
     async def _ready(self) -> bool:
         """Opens the journal if something is due; whether it did.
@@ -181,11 +258,11 @@ class Runner:
 
     async def _start(self, work: Work) -> None:
         """What cannot be started now is found by the next repair."""
-        self._starting[work.run_id] = asyncio.get_running_loop().time()
+        self._starting.setdefault(_key(work), _Start(at=self._now(), given=None))
         try:
             await self._runtime.start(work.run_id, work.id, work.run_number)
         except Exception:
-            self._starting.pop(work.run_id, None)
+            self._starting.pop(_key(work), None)
             log.exception("runner.not_started", run_id=work.run_id)
 
     async def _news(self, stop: asyncio.Event, seen: int | None) -> None:
@@ -207,20 +284,30 @@ class Runner:
 
     async def _body(self, work_id: str, run_number: int) -> dict[str, Any]:
         """What the journal executes for each run; called again when a run is continued."""
-        work = await self._mine(work_id, run_number)
-        if work is None:
+        given = await self._given((work_id, run_number))
+        if given is None:
             return _GONE
-        task = asyncio.current_task()
-        if work.run_id in self._running or task is None:
+        work, task = given.work, asyncio.current_task()
+        key = _key(work)
+        if key in self._running or task is None:
             raise Stopped  # resumed while it was in hand: the first execution goes on
-        self._running[work.run_id] = task
-        self._starting.pop(work.run_id, None)
+        self._running[key] = task
+        self._starting.pop(key, None)
         try:
             with bound_contextvars(run_id=work.run_id):
-                return await self._whole(work)
+                return await self._whole(given)
         finally:
-            self._running.pop(work.run_id, None)
+            self._running.pop(key, None)
             self._free.set()
+
+    async def _given(self, key: Key) -> _Given | None:
+        """The row, as its claim gave it or as it is now; None: nothing is to be done."""
+        start = self._starting.get(key)
+        if start is not None and start.given is not None and self._now() - start.at < START_S:
+            return start.given
+        read_at = time.monotonic()
+        work = await self._mine(*key)
+        return None if work is None else _Given(work=work, read_at=read_at)
 
     async def _mine(self, work_id: str, run_number: int) -> Work | None:
         """The row, if this run is still to be done; made this executor's if it was another's.
@@ -244,18 +331,31 @@ class Runner:
         log.info("run.taken_over", run_id=taken.run_id, of=of, takeovers=taken.takeovers)
         return taken
 
-    async def _whole(self, work: Work) -> dict[str, Any]:
-        ending = POISON if work.takeovers > MAX_TAKEOVERS else await self._ending(work)
-        at = self._clock.now()
-        if not await self._asked(
-            lambda: self._works.end(work.id, run_number=work.run_number, ending=ending, at=at)
-        ):
+    async def _whole(self, given: _Given) -> dict[str, Any]:
+        work = given.work
+        if work.takeovers > MAX_TAKEOVERS:
+            ending = POISON
+            await self._note_again(work)
+        else:
+            ending = await self._ending(given)
+        end = RunEnd(work=work, by=self._me, ending=ending, at=self._clock.now())
+        self._free.set()
+        if not await self._book.end(end):
             raise Stopped
         log.info("run.ended", state=ending.state.value)
         return retry.ending_to_json(ending)
 
-    async def _ending(self, work: Work) -> Ending:
+    async def _note_again(self, work: Work) -> None:
+        """Notes all that the journal holds of a run that is not continued."""
+        for step in await asyncio.to_thread(self._noted, work):
+            self._book.note(step)
+
+    def _noted(self, work: Work) -> list[Step]:
+        return list(notes(work, self._runtime.tries(work.run_id)))
+
+    async def _ending(self, given: _Given) -> Ending:
         """How the run ends. Raises Stopped."""
+        work = given.work
 
         def decide(failed: Tried) -> Ending:
             return retry.ending(
@@ -268,25 +368,22 @@ class Runner:
             )
 
         try:
-            integration = await self._asked(
-                lambda: self._services.store.integrations.get(work.integration_id)
-            )
+            integration = given.integration
+            if integration is None:
+                integration = await self._asked(lambda: self._integrations.get(work.integration_id))
             workflow = workflow_of(self._kinds, integration.kind, work.workflow)
         except (NotFound, Permanent) as error:
             return decide(Tried(result=StepResult.PERMANENT, detail=error.message))
         doing = Doing(
             work=work, integration=integration, services=self._services, executor_id=self._me
         )
-        run = DurableRun(doing, DurableJournal(), random=self._random, unit_s=self._settings.unit_s)
+        run = DurableRun(doing, self._means, read_at=given.read_at)
         try:
-            ending = await ended(workflow, run, decide)
+            return await ended(workflow, run, decide)
         except Outdated:
             log.warning("run.outdated")
-            ending = Ending(state=WorkState.NEW, note=_OUTDATED)
-        if not run.just_read:
-            with suppress(Cancelled):  # too late: all is done
-                await self._asked(run.require_mine)
-        return ending
+            await self._note_again(work)
+            return Ending(state=WorkState.NEW, note=_OUTDATED)
 
     async def _asked(self, call: Callable[[], T]) -> T:
         """Asks the store until it answers; at the end of this worker the run stays as it is."""
@@ -301,7 +398,7 @@ class Runner:
 
     async def _repair(self) -> None:
         """Looks after rows that run here by the store, and that nobody here executes."""
-        clock = asyncio.get_running_loop().time()
+        clock = self._now()
         if clock - self._repaired_at < self._settings.repair_s:
             return
         rows = await asyncio.to_thread(lambda: self._works.running(self._me))
@@ -318,7 +415,7 @@ class Runner:
         `left_by`: a dead executor that they were just taken from. What the journal gives to
         another executor, or to this one, is resumed only after a while: it may be about to begin.
         """
-        late = asyncio.get_running_loop().time() - START_S
+        late = self._now() - START_S
         known = await asyncio.to_thread(self._runtime.known, [row.run_id for row in rows])
         resume = []
         for row in rows:
@@ -360,8 +457,16 @@ class Runner:
                 else retry.ending_from_json(kept)
             )
         log.warning("runner.ended_late", run_id=row.run_id, journal=entry.state)
-        await asyncio.to_thread(
-            lambda: self._works.end(
-                row.id, run_number=row.run_number, ending=ending, at=self._clock.now()
-            )
-        )
+        await self.end_unfinished(row, ending)
+
+    async def end_unfinished(self, row: Work, ending: Ending) -> None:
+        """Ends a run that nobody executes any more, with all that the journal knows of it.
+
+        The row is that of the executor that it names.
+        """
+        end = RunEnd(work=row, by=row.executor_id, ending=ending, at=self._clock.now())
+
+        def write() -> None:
+            self._works.end_runs([end], steps=self._noted(row))
+
+        await asyncio.to_thread(write)

@@ -1,8 +1,8 @@
 """One run of one work row, durable.
 
 It keeps the outcome of every try in a journal, so that a run that is continued after
-a crash or by another worker asks nothing twice. Before a step is really executed the work row is
-read again: a run that another executor has taken over, or that is another run by now, stops there
+a crash or by another worker asks nothing twice. A step is really executed only if its row was read
+a moment ago: a run that another executor has taken over, or that is another run by now, stops there
 without effects. `Ledger.send` is the second fence, immediately before an external create.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,9 @@ from typing import Any, Protocol, TypeVar, cast
 import structlog
 
 from inkwire.engine import retry
+from inkwire.engine.book import Book
 from inkwire.engine.contract import Outcome, Run, Services
+from inkwire.engine.fence import Fence
 from inkwire.engine.retry import Defect, Tried
 from inkwire.errors import StoreError
 from inkwire.model.work import Integration, Step, StepResult, Work, WorkState
@@ -123,18 +125,33 @@ class Running:
         return self._doing.services
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What a durable run works with, besides what its workflow sees."""
+
+    journal: Journal
+    book: Book
+    fence: Fence
+    #: Jitter in [0, 1).
+    random: Callable[[], float]
+    #: Length of a second of the pauses, for tests.
+    unit_s: float = 1.0
+
+
 class DurableRun(Running):
     """See `contract.Run`; each try of a step is one entry of the journal."""
 
-    def __init__(
-        self, doing: Doing, journal: Journal, *, random: Callable[[], float], unit_s: float = 1.0
-    ) -> None:
-        """`random`: jitter in [0, 1). `unit_s`: length of a second of the pauses, for tests."""
+    def __init__(self, doing: Doing, means: Means, *, read_at: float) -> None:
+        """`read_at`: when the row was read, of `time.monotonic`."""
         super().__init__(doing)
-        self._journal = journal
-        self._random = random
-        self._unit_s = unit_s
-        self._read_at = time.monotonic()
+        self._journal = means.journal
+        self._book = means.book
+        self._fence = means.fence
+        self._random = means.random
+        self._unit_s = means.unit_s
+        self._read_at = read_at
+        #: Whether the last entry was made just now, and whether an older one was noted again.
+        self._executed = self._replayed = False
 
     async def step(
         self, name: str, do: Callable[[], T], *, plan: str = "", pretend: Any = None
@@ -143,10 +160,7 @@ class DurableRun(Running):
         self._named.check(name)
         attempt = 1
         while True:
-            kept = await self._journal.step(
-                f"{name}#{attempt}", partial(self._try, name, attempt, do)
-            )
-            outcome = Tried.from_json(kept)
+            outcome = await self._kept(f"{name}#{attempt}", do)
             if outcome.result is StepResult.OK:
                 return cast("T", outcome.value)
             pause = retry.pause_s(outcome, attempt, jitter=self._random())
@@ -162,13 +176,8 @@ class DurableRun(Running):
             raise Defect
         await self._journal.sleep(seconds * self._unit_s)
 
-    @property
-    def just_read(self) -> bool:
-        """Whether the row was read a moment ago, so that it need not be read again."""
-        return time.monotonic() - self._read_at < FRESH_S
-
     def require_mine(self) -> None:
-        """The first fence: reads the row again.
+        """Reads the row itself.
 
         Raises Stopped, Cancelled, and StoreError if the row cannot be read.
         """
@@ -185,39 +194,52 @@ class DurableRun(Running):
             raise Cancelled
         self._read_at = at
 
+    async def _kept(self, entry: str, do: Callable[[], object]) -> Tried:
+        """What came of a try, now or once; noted from what the journal keeps of it."""
+        self._executed = False
+        kept = await self._journal.step(entry, partial(self._try, do))
+        self._replayed |= not self._executed
+        for step in notes(self.work, [(entry, kept)]):
+            self._book.note(step)
+        return Tried.from_json(kept)
+
     # --- one try, on a thread
 
-    def _try(self, name: str, attempt: int, do: Callable[[], object]) -> dict[str, Any]:
+    def _try(self, do: Callable[[], object]) -> dict[str, Any]:
         started_at, begun = self.services.clock.now(), time.perf_counter()
         outcome = self._outcome(do)
         if outcome.result is StepResult.FENCED:
             outcome = self._fenced(outcome)
-        self._note(
-            Step(
-                id=f"{self.work.run_id}#{name}#{attempt}",
-                work_id=self.work.id,
-                run_id=self.work.run_id,
-                name=name,
-                attempt=attempt,
-                result=outcome.result,
-                detail=outcome.detail,
-                value=outcome.value,
-                started_at=started_at,
-                duration_us=int((time.perf_counter() - begun) * 1e6),
-            )
-        )
-        return outcome.to_json()
+        self._executed = True
+        took = int((time.perf_counter() - begun) * 1e6)
+        return replace(outcome, started_at=started_at, duration_us=took).to_json()
 
     def _outcome(self, do: Callable[[], object]) -> Tried:
         try:
-            if not self.just_read:
-                self.require_mine()
+            self._require_mine_lately()
+            if self._replayed:
+                # Before anything that may kill this worker again, and the notes with it.
+                self._book.written(self.work.id)
+                self._replayed = False
             return Tried(result=StepResult.OK, value=plain(do()))
         except Exception as error:
             outcome = retry.tried(error)
             if outcome.result is StepResult.INTERNAL:
                 log.exception("run.step_failed", run_id=self.work.run_id)
             return outcome
+
+    def _require_mine_lately(self) -> None:
+        """The first fence: nothing if the row was read a moment ago, by whomever of this worker."""
+        since = time.monotonic() - FRESH_S
+        if self._read_at >= since:
+            return
+        seen = self._fence.look(self.work, since=since)
+        if seen is None:
+            self.require_mine()
+            return
+        self._read_at, cancel_asked = seen
+        if cancel_asked:
+            raise Cancelled
 
     def _fenced(self, outcome: Tried) -> Tried:
         """The ledger said that another was faster.
@@ -228,17 +250,35 @@ class DurableRun(Running):
             self.require_mine()
         return replace(outcome, result=StepResult.TRANSIENT)
 
-    def _note(self, step: Step) -> None:
-        """For people; a store that cannot take it just now must not cost the effect's record."""
-        try:
-            self.services.store.run_log.add_step(step)
-        except StoreError as error:
-            log.warning("run.step_not_noted", step=step.id, error=error.message)
+
+def notes(work: Work, entries: Iterable[tuple[str, object]]) -> Iterator[Step]:
+    """What the journal's entries say to people: (`NAME#ATTEMPT`, what was kept).
+
+    What is no try of a step has no note, and what an older release kept has one already.
+    """
+    for entry, kept in entries:
+        name, _, attempt = entry.rpartition("#")
+        if not (isinstance(kept, Mapping) and "at_us" in kept and attempt.isdecimal()):
+            continue
+        outcome = Tried.from_json(kept)
+        yield Step(
+            id=f"{work.run_id}#{entry}",
+            work_id=work.id,
+            run_id=work.run_id,
+            name=name,
+            attempt=int(attempt),
+            result=outcome.result,
+            detail=outcome.detail,
+            value=outcome.value,
+            started_at=outcome.started_at or work.created_at,
+            duration_us=outcome.duration_us,
+        )
 
 
 def plain(value: object) -> Any:
     """A value as the journal gives it back, so that the first time is like every other."""
-    text = json.dumps(value, allow_nan=False)
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text.encode()  # half a character is in no journal
     if len(text) > MAX_VALUE:
         raise ValueError(f"a step returned {len(text)} characters; {MAX_VALUE} are allowed")
     return json.loads(text)

@@ -6,6 +6,7 @@ which it then uses for every workflow. Kept in `engine.db` beside the SQLite sto
 """
 
 import asyncio
+import contextvars
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from typing import Any
 import structlog
 
 from inkwire.engine.runs import Outdated, Stopped
+from inkwire.engine.turns import in_turns
 
 #: Part of every open run's record. A run is only continued under the version that it began with,
 #: so this changes only together with a migration of open runs; never with a release by itself.
@@ -192,6 +194,16 @@ class Runtime:
                 )
         return found
 
+    def tries(self, run_id: str) -> list[tuple[str, Any]]:
+        """Names and values of a run's entries, in order. Not to be called on the loop.
+
+        Nor within a run, as far as the library can tell: it would count the call as a step.
+        """
+        from dbos import DBOS  # noqa: PLC0415
+
+        found = contextvars.Context().run(DBOS.list_workflow_steps, run_id)
+        return [(one["function_name"], one["output"]) for one in found]
+
     def resume(self, run_ids: Sequence[str]) -> None:
         """Has runs that nobody executes continued here. Not to be called on the loop."""
         from dbos import DBOS  # noqa: PLC0415
@@ -253,7 +265,10 @@ class Runtime:
                 conn.execute("PRAGMA journal_mode = WAL")  # it stays; the library never sets it
             return {
                 "system_database_url": f"sqlite:///{path.absolute()}",
-                "db_engine_kwargs": {"connect_args": {"factory": _Durable}},
+                "db_engine_kwargs": {
+                    "connect_args": {"factory": in_turns()},
+                    "pool_pre_ping": False,  # a file does not go away
+                },
             }
         # An engine of ours: it needs no right to look into other databases or to make one.
         self._engine = sa.create_engine(
@@ -266,14 +281,6 @@ class Runtime:
             connect_args={"application_name": "inkwire-engine", "connect_timeout": 5},
         )
         return {"system_database_engine": self._engine}
-
-
-class _Durable(sqlite3.Connection):
-    """Every commit reaches the disk, whatever SQLite was built with."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.execute("PRAGMA synchronous = FULL")
 
 
 def _load() -> None:

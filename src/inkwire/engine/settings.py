@@ -25,6 +25,8 @@ class EngineSettings:
     sweep_s: float = 5.0
     #: Between two looks for runs of ours that nobody executes.
     repair_s: float = 5.0
+    #: Longest time for which the note of a step waits for others, so that they share a commit.
+    note_s: float = 0.3
     retention_days: int = 30
     grace_s: float = 15.0
     #: Length of a second of the pauses within a run; less only in tests.

@@ -163,22 +163,18 @@ class Heart:
         rows = await asyncio.to_thread(self._store.works.running, dead)
         if rows:
             log.warning("heart.takes_over", of=dead, runs=len(rows))
-            moved = await asyncio.to_thread(self._moved, rows, dead)
-            if moved:
-                await self._runner.open()
-                await self._runner.settle(moved, left_by=dead)
+            await self._runner.open()
+            moved = [one for row in rows if (one := await self._moved(row, dead)) is not None]
+            await self._runner.settle(moved, left_by=dead)
         if not await asyncio.to_thread(self._store.works.running, dead):
             await asyncio.to_thread(self._store.executors.forget, dead)
 
-    def _moved(self, rows: Sequence[Work], dead: str) -> list[Work]:
-        """Those that are ours from now on; whoever else tries gets the rest."""
-        moved = []
+    async def _moved(self, row: Work, dead: str) -> Work | None:
+        """The row, if it is ours from now on; whoever else tries gets the rest."""
+        if row.takeovers >= MAX_TAKEOVERS:
+            await self._runner.end_unfinished(row, POISON)
+            return None
         works = self._store.works
-        for row in rows:
-            if row.takeovers >= MAX_TAKEOVERS:
-                works.end(row.id, run_number=row.run_number, ending=POISON, at=self._clock.now())
-                continue
-            mine = works.take_over(row.id, run_number=row.run_number, of=dead, by=self._me)
-            if mine is not None:
-                moved.append(mine)
-        return moved
+        return await asyncio.to_thread(
+            lambda: works.take_over(row.id, run_number=row.run_number, of=dead, by=self._me)
+        )

@@ -1,12 +1,13 @@
 """Steps and calls of runs, for people."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from inkwire.model.work import Call, Step, WorkState
 from inkwire.store import schema_acting as tables
-from inkwire.store.acting_rows import CALL_COLUMNS, STEP_COLUMNS, call, call_row, step, step_row
+from inkwire.store.acting_rows import CALL_COLUMNS, STEP_COLUMNS, call, call_row, noted_rows, step
 from inkwire.store.contract import MAX_PAGE, STEP
 from inkwire.store.database import Database, one_of
 from inkwire.store.keepable import require_keepable
@@ -27,9 +28,15 @@ class SqlRunLog:
 
     def add_step(self, step: Step) -> None:
         """Keeps a step's try; the same (run, name, attempt) again changes nothing."""
-        require_keepable(step.id, step.work_id, step.run_id, step.name)
+        self.add_steps([step])
+
+    def add_steps(self, steps: Sequence[Step]) -> None:
+        """Keeps many in one transaction, each once."""
+        rows = noted_rows(steps)
+        if not rows:
+            return
         with self._database.writing() as conn:
-            self._database.add_missing(conn, "steps", STEP_COLUMNS, [step_row(step)])
+            self._database.add_missing(conn, "steps", STEP_COLUMNS, rows)
             self._database.bump(conn, STEP)
 
     def steps(self, work_id: str) -> list[Step]:

@@ -1,40 +1,39 @@
-"""Work rows: the truth about what is to be done. See also `work_claims` and `work_wakes`.
+"""Work rows: the truth about what is to be done.
 
-Every change is a compare-and-set under the lane of the row's entity (see `work_lanes`).
+Every change is a compare-and-set under the lane of the row's entity (see `work_lanes`). See also
+`work_claims`, `work_endings` and `work_wakes`.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from inkwire.errors import Conflict, NotFound
 from inkwire.model.access import AuditEntry
-from inkwire.model.work import ErrorKind, ParkCause, Work, WorkState
+from inkwire.model.work import ErrorKind, Work, WorkState
 from inkwire.store import acting_rows, rows
 from inkwire.store import schema_acting as tables
-from inkwire.store.acting import DeadLetters, Ending, WorkQuery
+from inkwire.store.acting import DeadLetters, Ending, RunEnd, WorkQuery
 from inkwire.store.contract import MAX_PAGE, WORK
 from inkwire.store.database import Database, one_of, tested
 from inkwire.store.intake import clean
 from inkwire.store.keepable import known, require_keepable
 from inkwire.store.work_claims import Claims
+from inkwire.store.work_endings import Endings
 from inkwire.store.work_lanes import hold, keep_work, settle
 from inkwire.store.work_wakes import FRESH, Wakes
 
 MAX_COUNT = 10_000
 MAX_RUNNING = 1000
-#: Seconds before work that was parked for its connection tries again by itself, if the run named
-#: no time: a connection that looks well and refuses must not be asked without a pause.
-RECHECK_S = 60
 
 _work = tables.work
 _ENDED = (WorkState.DONE, WorkState.DEAD, WorkState.CANCELLED)
-_OPEN = (WorkState.NEW, WorkState.PARKED)
 
 
-class SqlWorks(Claims, Wakes):
+class SqlWorks(Claims, Endings, Wakes):
     """See `acting.Works`."""
 
     def __init__(self, database: Database) -> None:
@@ -144,12 +143,11 @@ class SqlWorks(Claims, Wakes):
 
     def end(self, work_id: str, *, run_number: int, ending: Ending, at: datetime) -> bool:
         """Ends a run. False if the row is not RUNNING with that run number: nothing is changed."""
-        with self._held(work_id) as (conn, row):
-            if row is None or row.state is not WorkState.RUNNING or row.run_number != run_number:
-                return False
-            _set(conn, work_id, _ended(row, ending, at))
-            self._database.bump(conn, WORK)
-        return True
+        try:
+            work = replace(self.get(work_id), run_number=run_number)
+        except NotFound:
+            return False
+        return self.end_runs([RunEnd(work=work, by=None, ending=ending, at=at)])[0]
 
     def take_over(self, work_id: str, *, run_number: int, of: str, by: str) -> Work | None:
         """Moves a RUNNING row from a dead executor to another; None if it is not that one's."""
@@ -221,29 +219,6 @@ class SqlWorks(Claims, Wakes):
             hold(conn, [lane])
             yield conn, _one(conn, work_id)
             settle(conn, [lane])
-
-
-def _ended(row: Work, ending: Ending, at: datetime) -> dict[str, object]:
-    """The columns of a run that ended."""
-    if row.cancel_asked and ending.state in _OPEN:
-        return _cancelled(f"Cancelled as asked. {ending.note}".strip(), at)
-    values: dict[str, object] = {
-        "state": ending.state.value,
-        "executor_id": None,
-        "park_cause": None,
-        "error_kind": None if ending.error_kind is None else ending.error_kind.value,
-        "note": clean(ending.note),
-        "cancel_asked": False,
-        "failures": row.failures + ending.failed,
-        "finished_at": None if ending.state in _OPEN else at,
-    }
-    if ending.state is WorkState.NEW:
-        values |= {"run_number": row.run_number + 1, "due_at": ending.due_at or at}
-    if ending.state is WorkState.PARKED:
-        cause = ending.park_cause or ParkCause.PERSON
-        pause = timedelta(seconds=RECHECK_S if cause is ParkCause.CONNECTION else 0)
-        values |= {"park_cause": cause.value, "due_at": ending.due_at or at + pause}
-    return values
 
 
 def _cancelled(note: str, at: datetime) -> dict[str, object]:
