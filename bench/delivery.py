@@ -118,8 +118,9 @@ def rate(options):
                 with subscribers(site, addresses) as (hub, application):
                     publish(hub, application, options.count // len(addresses))
                     with worker(site) as pid:
+                        start = _cpu(pid)
                         found = end.wait_for(options.count, within_s=300)
-                        cpu = _cpu(pid)
+                        cpu = _cpu(pid) - start
             shares.append(found["per_second"] / bare)
             print(
                 f"{store:12} {found['per_second']:>9}/s  bare aiohttp {bare:>9.0f}/s  "

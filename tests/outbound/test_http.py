@@ -121,6 +121,37 @@ async def test_an_idle_connection_that_the_endpoint_closes_is_no_failed_attempt(
     assert seen.connections == 2 and len(seen.requests) == 3
 
 
+async def test_an_answer_before_the_end_of_a_large_body_counts():
+    """413 at the head: recorded as such, the rest is not sent, and the connection is given up."""
+    refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"
+
+    async def refuse(seen, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(refusal)
+        await asyncio.Event().wait()
+
+    async with endpoint(refuse) as seen, outbound() as sender:
+        got = await post(sender, seen.url, body=b"x" * (32 << 20))
+        assert (got.status, got.response_body, got.truncated) == (413, b"no", False)
+        again = await post(sender, seen.url)
+    assert again.status == 413 and seen.connections == 2
+
+
+async def test_a_large_body_that_nobody_reads_costs_the_timeout():
+    """The rest of it is not written on."""
+
+    async def deaf(seen, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.Event().wait()
+
+    async with endpoint(deaf) as seen, outbound() as sender:
+        got = await post(sender, seen.url, body=b"x" * (32 << 20), timeout_s=0.3)
+        await asyncio.sleep(0)
+        running = [task.get_name() for task in asyncio.all_tasks() if "_write" in repr(task)]
+    assert got.result is Result.TIMEOUT and "did not answer" in got.detail
+    assert running == []
+
+
 async def test_many_at_once_share_nothing_but_the_connector():
     """A hanging endpoint holds up no other, and each exchange reports its own."""
     async with (

@@ -163,6 +163,24 @@ async def test_the_proxys_password_goes_to_the_proxy_alone():
     assert b"Proxy-Authorization: Basic dXNlcjpwYXNz\r\n" in relay.requests[0][0]
 
 
+async def test_a_proxy_that_passes_on_hears_its_password_with_each_request():
+    """On kept connections too; it is the operator's, so no attempt shows it."""
+    async with (
+        endpoint(answering(OK)) as relay,
+        outbound(strict(), proxy=f"http://user:pass@127.0.0.1:{relay.port}") as sender,
+    ):
+        got = [await post(sender, f"http://hooks.test/{n}") for n in range(3)]
+    assert relay.connections == 1
+    heads = [head for head, _ in relay.requests]
+    assert [head.split()[1] for head in heads] == [
+        b"http://hooks.test/0",
+        b"http://hooks.test/1",
+        b"http://hooks.test/2",
+    ]
+    assert all(head.count(b"Proxy-Authorization: Basic dXNlcjpwYXNz\r\n") == 1 for head in heads)
+    assert all("dXNlcjpwYXNz" not in str(one.request_headers) for one in got)
+
+
 async def test_a_guard_behind_a_proxy_looks_nothing_up():
     """When a webhook is made, names pass unseen: the proxy will resolve them."""
     names = Names()

@@ -15,6 +15,8 @@ def without_echoes(exchange: Exchange, own: TextHeaders) -> Exchange:
     Nobody who reads attempts may learn them so. Values count whole, and what stands behind a
     scheme in them (`Bearer …`); what an endpoint encodes anew stays.
     """
+    if not own:
+        return exchange
     found = {*(value for _, value in own), *(value.rpartition(" ")[2] for _, value in own)}
     secrets = sorted((one for one in found if len(one) >= MIN_LENGTH), key=len, reverse=True)
     if not secrets:

@@ -225,8 +225,10 @@ def signed(claimed: Claimed, now: datetime) -> Signed:
     if profile.user_agent is not None:
         headers["User-Agent"] = profile.user_agent
     headers.setdefault("User-Agent", _AGENT)
-    ours = {name.lower() for name in headers} | _RESERVED
-    own = tuple((name, value) for name, value in target.headers if name.lower() not in ours)
+    own = target.headers
+    if own:
+        ours = {name.lower() for name in headers} | _RESERVED
+        own = tuple((name, value) for name, value in own if name.lower() not in ours)
     return Signed(url=target.address, headers=(*headers.items(), *own), body=claimed.body)
 
 
@@ -239,7 +241,7 @@ def _stringified(body: bytes) -> bytes:
 
 
 def _signing_headers(profile: Profile, claimed: Claimed, now: datetime) -> TextHeaders:
-    if profile.name is not ProfileName.STANDARD:
+    if profile.name is not ProfileName.STANDARD or len(claimed.target.keys) == 1:
         return _sign(profile, claimed, now, skip=0)
     # Each valid key gives a signature of its own, so that a receiver may hold any of them.
     each = [_sign(profile, claimed, now, skip=place) for place in range(len(claimed.target.keys))]

@@ -6,6 +6,7 @@ import ssl
 from typing import NamedTuple
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from inkwire.errors import AddressRefused
 from inkwire.model.message import AttemptResult
@@ -58,7 +59,7 @@ def fault_of(error: Exception, place: str, *, tls: bool) -> Fault:
             return Fault(AttemptResult.TLS, _handshake(error.os_error, place))
         case aiohttp.ClientConnectorError():
             return _not_connected(error.os_error, place, tls=tls)
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             return Fault(AttemptResult.PROTOCOL, _no_http(error.message, place))
         case aiohttp.ClientPayloadError():
             return Fault(

@@ -1,7 +1,7 @@
 """One POST to an endpoint that nobody has reason to trust: bounded in time and bytes, guarded."""
 
 import asyncio
-import io
+import base64
 import re
 import time
 from dataclasses import dataclass, field
@@ -12,13 +12,15 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
-from multidict import CIMultiDict
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
 from yarl import URL
 
 from inkwire.clock import Clock
 from inkwire.errors import AddressRefused, ConfigError
 from inkwire.model.message import AttemptResult, Exchange, TextHeaders
 from inkwire.outbound.answer import kept_headers, read_body, retry_after
+from inkwire.outbound.asking import Asking, route
 from inkwire.outbound.connecting import TRIP, Connector, Trip
 from inkwire.outbound.faults import (
     Fault,
@@ -29,45 +31,18 @@ from inkwire.outbound.faults import (
     timed_out,
 )
 from inkwire.outbound.guard import Guard
+from inkwire.outbound.sending import as_sent, head
 from inkwire.outbound.tls import client_context
 
 #: Seconds that an idle connection is kept: less than the 5 s after which common servers close.
 KEEP_ALIVE_S = 4
-#: A body above this is sent in pieces, so that the loop stays free.
-_IN_ONE_PIECE = 256 * 1024
 #: Times that a request is repeated because the endpoint closed the idle connection it was put on.
 _REPEATS = 2
 _CACHED_TARGETS = 4096
-_CACHED_NAMES = 1024
 _CACHED_TIMEOUTS = 64
 
-#: Headers that the connection sets; a webhook's own of these names are left out.
-MANAGED_HEADERS = frozenset(
-    {
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "accept-encoding",
-        "expect",
-        "te",
-        "trailer",
-        "upgrade",
-        "proxy-authorization",
-        "proxy-connection",
-    }
-)
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: A path or query that needs no quoting (RFC 3986).
 _QUOTED = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
-#: Sent unless the caller gives its own.
-_DEFAULTS = (
-    ("Accept", "*/*"),
-    ("Accept-Encoding", "identity"),
-    ("Content-Type", "application/json"),
-    ("User-Agent", "Inkwire"),
-)
 _FINE = Fault(AttemptResult.OK, "")
 
 
@@ -75,7 +50,11 @@ _FINE = Fault(AttemptResult.OK, "")
 class _Target:
     """Where a request goes; its host is checked as far as its spelling tells."""
 
-    url: URL
+    #: What the connector is told.
+    route: ClientRequest
+    tls: bool
+    #: What follows POST: the path, or all of it for a proxy that passes it on.
+    path: str
     #: Host and port, for people.
     place: str
     host_header: str
@@ -86,7 +65,7 @@ class _Request:
     """What is to be sent, and within which time (seconds)."""
 
     target: _Target
-    headers: CIMultiDict[str]
+    headers: TextHeaders
     body: bytes
     timeout_s: float
     connect_timeout_s: float
@@ -118,23 +97,16 @@ class Outbound:
         self._guard = guard
         self._clock = clock
         self._proxy = None if proxy is None else _proxy_url(proxy)
+        self._proxy_login = None if self._proxy is None else _basic(self._proxy)
         self._tls = client_context(ca_file)
-        self._session: aiohttp.ClientSession | None = None
+        self._connector: Connector | None = None
         self._target = lru_cache(_CACHED_TARGETS)(self._read_target)
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=Connector(
-                guard=None if self._proxy else self._guard,
-                tls=self._tls,
-                keep_alive_s=KEEP_ALIVE_S,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            read_bufsize=16 * 1024,
-            max_line_size=8190,
-            max_field_size=8190,
+        self._connector = Connector(
+            guard=None if self._proxy else self._guard,
+            tls=self._tls,
+            keep_alive_s=KEEP_ALIVE_S,
         )
         return self
 
@@ -144,9 +116,9 @@ class Outbound:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._connector is not None:
+            await self._connector.close()
+            self._connector = None
 
     async def post(
         self,
@@ -170,8 +142,7 @@ class Outbound:
         sent: TextHeaders = ()
         try:
             target = self._target(url)
-            prepared = _request_headers(headers)
-            sent = _as_sent(target, prepared, len(body))
+            sent = as_sent(target.host_header, headers, len(body))
         except AddressRefused as error:
             fault = Fault(AttemptResult.BLOCKED, error.message)
         except ValueError as error:
@@ -179,7 +150,7 @@ class Outbound:
         else:
             request = _Request(
                 target=target,
-                headers=prepared,
+                headers=sent,
                 body=body,
                 timeout_s=timeout_s,
                 connect_timeout_s=min(connect_timeout_s, timeout_s),
@@ -233,41 +204,48 @@ class Outbound:
         return None
 
     async def _exchange(self, request: _Request, trip: Trip, answer: _Answer) -> None:
-        response = await self._head(request, trip)
+        asking = await self._asked(request, trip)
         try:
             trip.answered()
-            answer.status = response.status
-            answer.headers = kept_headers(response.raw_headers)
-            answer.location = response.headers.get("Location")
-            answer.retry_after = response.headers.get("Retry-After")
-            if response.status != 101:
-                answer.truncated = await read_body(response.content, answer.body)
+            message = asking.message
+            answer.status = message.code
+            answer.headers = kept_headers(message.raw_headers)
+            answer.location = message.headers.get("Location")
+            answer.retry_after = message.headers.get("Retry-After")
+            if message.code != 101:
+                answer.truncated = await read_body(asking.content, answer.body)
         finally:
             # What is not read to its end costs the connection.
-            response.close()
+            asking.end()
 
-    async def _head(self, request: _Request, trip: Trip) -> aiohttp.ClientResponse:
-        session = self._session
-        if session is None:
-            raise RuntimeError("Outbound is not open; use it as `async with Outbound(…)`")
-        timeout = _connect_timeout(request.connect_timeout_s)
-        body = request.body
+    async def _asked(self, request: _Request, trip: Trip) -> Asking:
+        """The request with the head of its answer, on whichever connection that came about."""
+        target = request.target
         repeats_left = _REPEATS
         while True:
             trip.begin()
+            asking = Asking(await self._connected(request))
+            # Through a tunnel the connector tells the proxy, and the endpoint must not hear it.
+            login = None if target.tls else self._proxy_login
+            start = head(target.path, request.headers, proxy_authorization=login)
             try:
-                return await session.post(
-                    request.target.url,
-                    data=body if len(body) <= _IN_ONE_PIECE else io.BytesIO(body),
-                    headers=request.headers,
-                    allow_redirects=False,
-                    proxy=self._proxy,
-                    timeout=timeout,
-                )
+                await asking.ask(start, request.body)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if not trip.reused or not repeats_left:
                     raise
                 repeats_left -= 1
+            else:
+                return asking
+
+    async def _connected(self, request: _Request) -> Connection:
+        if self._connector is None:
+            raise RuntimeError("Outbound is not open; use it as `async with Outbound(…)`")
+        timeout = _connect_timeout(request.connect_timeout_s)
+        try:
+            found: Connection = await self._connector.connect(request.target.route, [], timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError from error
+        return found
 
     def _stage(self, trip: Trip) -> str:
         return "proxy" if self._proxy is not None and not trip.reached else trip.stage
@@ -281,7 +259,7 @@ class Outbound:
             )
             if not own and isinstance(error, aiohttp.ClientError):
                 return proxy_failed(error)
-        return fault_of(error, target.place, tls=target.url.scheme == "https")
+        return fault_of(error, target.place, tls=target.tls)
 
     def _read_target(self, url: str) -> _Target:
         """Takes an address apart and checks it. Raises AddressRefused."""
@@ -301,8 +279,12 @@ class Outbound:
             raise AddressRefused("The address has no usable host or port; correct it.")
         if refused := self._guard.check_host(parsed.raw_host):
             raise AddressRefused(refused)
+        written = _as_written(url, parsed)
+        tls = parsed.scheme == "https"
         return _Target(
-            url=_as_written(url, parsed),
+            route=route(written, self._proxy),
+            tls=tls,
+            path=written.raw_path_qs if tls or self._proxy is None else str(written),
             place=f"{parsed.host_subcomponent}:{parsed.port}",
             host_header=parsed.host_port_subcomponent or "",
         )
@@ -322,36 +304,6 @@ def _as_written(text: str, parsed: URL) -> URL:
     )
 
 
-@lru_cache(_CACHED_NAMES)
-def _is_managed(name: str) -> bool:
-    """Whether the connection sets that header. Raises ValueError for what is no header's name."""
-    if not _HEADER_NAME.fullmatch(name):
-        raise ValueError(f"{name!a} is no name of a header")
-    return name.lower() in MANAGED_HEADERS
-
-
-def _request_headers(headers: TextHeaders) -> CIMultiDict[str]:
-    """What is sent but for Host and Content-Length. Raises ValueError for what cannot be sent."""
-    sent: CIMultiDict[str] = CIMultiDict()
-    for name, value in headers:
-        if not value.isprintable():
-            raise ValueError(f"the header {name!a} has characters that no header may have")
-        if not _is_managed(name):
-            sent.add(name, value)
-    for name, value in _DEFAULTS:
-        if name not in sent:
-            sent[name] = value
-    return sent
-
-
-def _as_sent(target: _Target, headers: CIMultiDict[str], length: int) -> TextHeaders:
-    return (
-        ("Host", target.host_header),
-        *[(str(name), value) for name, value in headers.items()],
-        ("Content-Length", str(length)),
-    )
-
-
 @lru_cache(_CACHED_TIMEOUTS)
 def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
     # The threshold keeps aiohttp from rounding time-outs up to whole seconds.
@@ -366,3 +318,11 @@ def _proxy_url(text: str) -> URL:
     if url.scheme != "http" or not url.raw_host or not url.port:
         raise ConfigError("INKWIRE_OUTBOUND_PROXY must look like http://proxy.example.com:3128.")
     return url
+
+
+def _basic(proxy: URL) -> str | None:
+    """The userinfo of the proxy's address as it is told (RFC 7617); None: it has none."""
+    if proxy.user is None and proxy.password is None:
+        return None
+    pair = f"{proxy.user or ''}:{proxy.password or ''}"
+    return f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"
