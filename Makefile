@@ -65,6 +65,7 @@ bench: $(STAMP) ## The benchmarks of docs/explanation/performance.md; takes minu
 	$(BIN)/python -m bench.delivery
 	$(BIN)/python -m bench.workflows
 	$(BIN)/python -m bench.crm
+	$(BIN)/python -m bench.start
 
 lock: ## Renews requirements.lock from pyproject.toml.
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \

@@ -131,7 +131,7 @@ def serve(folder: Path, *options: str, **environment: str) -> Served:
     return Served(process=process, ready=json.loads(said), folder=folder)
 
 
-def eventually(true, *, within_s: float = 20, what: str = "it"):
+def eventually(true, *, within_s: float = 60, what: str = "it"):
     """Waits until `true()` gives something; polls, because other processes decide when."""
     pause = threading.Event()
     for _ in range(int(within_s / 0.05)):

@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from fakes.rsa_keys import PASSPHRASE, pem
 from inkwire.access.gate import CLI
 from inkwire.auditing import Auditor
 from inkwire.config import load_settings
@@ -246,8 +247,28 @@ def test_nobody_signs_in_for_an_app_of_its_own(cli, monkeypatch):
     assert "inkwire connections check crm" in refused.stderr
 
 
+def test_salesforce_by_a_key_in_a_file(cli, hub, monkeypatch, tmp_path):
+    """A key with CRLF is mended, a wrong passphrase told; neither is ever shown."""
+    (tmp_path / "inkwire.key").write_bytes(pem().replace("\n", "\r\n").encode())
+    given = (
+        "connections", "add", "crm", "--provider", "salesforce", "--method", "jwt_bearer",
+        "--setting", "client_id=3MVG9", "--setting", "my_domain=https://acme.my.salesforce.com",
+        "--setting", "as_user=inkwire@acme.com",
+        "--secret", f"private_key=file:{tmp_path}/inkwire.key", "--secret", "passphrase=env:PHRASE",
+    )  # fmt: skip
+    monkeypatch.setenv("PHRASE", "another")
+    assert "does not open this private key" in cli(*given, code=2).stderr
+    monkeypatch.setenv("PHRASE", PASSPHRASE)
+    made = cli(*given)
+    assert "inkwire connections check crm" in made.stdout
+    shown = cli("connections", "show", "crm").output
+    assert "PRIVATE KEY-" not in made.output + shown and PASSPHRASE not in made.output + shown
+    assert hub.store.connections.open_secrets("crm")["private_key"] == pem()
+
+
 def test_methods_are_listed(no_store):
     """Without a store: each provider's ways, with settings and secrets."""
     found = {(one["provider"], one["name"]) for one in no_store.json("connections", "methods")}
-    assert {("box", "jwt"), ("box", "ccg"), ("box", "oauth"), ("salesforce", "web_server")} <= found
+    assert {("box", "jwt"), ("box", "ccg"), ("box", "oauth"), ("salesforce", "web_server"),
+            ("salesforce", "jwt_bearer")} <= found  # fmt: skip
     assert "--provider box --method jwt" in no_store("connections", "methods").stdout

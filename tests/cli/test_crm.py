@@ -1,13 +1,16 @@
 """`inkwire crm …` on a real store."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from cli.kit import Cli
-from fakes.crm_rows import MD5, OPPORTUNITY, CrmRows, bare_integration
+from fakes.crm_rows import MD5, OPPORTUNITY, CrmRows, bare_integration, tried_record
+from fakes.sandbox import until
 from inkwire.config import load_settings
 from inkwire.hub import open_hub
 from inkwire.model.crm import ActivityState, AttachmentState, FolderState
-from inkwire.model.work import ParkCause, Work, WorkState
+from inkwire.model.work import CommandKind, CommandState, ParkCause, Work, WorkState
 from inkwire.store.acting import Ending
 
 OTHER = "006Dn00000AbCdEIAV"
@@ -104,6 +107,19 @@ def test_tasks_and_the_backlog(cli: Cli, crm):
     assert found["backlog"]["activities"]["failed"] == 1
 
 
+def test_a_bulk_job_is_told_of(cli: Cli, crm):
+    """On its Tasks, and in the backlog until it has ended."""
+    crm.task("wrk_1", ActivityState.WAITING)
+    job = crm.job()
+    (one,) = cli.json("crm", "tasks")
+    assert one["job_id"] == job.job_id
+    told = f"Bulk job {job.job_id}: 0 of 1 Tasks, Salesforce says InProgress."
+    assert told in cli("crm", "backlog", "int_1").stderr
+    crm.hub.store.bulk_jobs.ended(job.batch_id, note="1 Tasks were made.", at=job.look_at)
+    assert "Bulk job" not in cli("crm", "backlog", "int_1").stderr
+    assert cli.json("crm", "backlog", "int_1")["backlog"]["jobs"][0]["note"] == "1 Tasks were made."
+
+
 def test_an_integration_is_set_up_with_both_connections(cli: Cli, hub, crm):
     """By name of each option; a connection to the wrong system is refused, beside its field."""
     made = cli.json(
@@ -118,3 +134,62 @@ def test_an_integration_is_set_up_with_both_connections(cli: Cli, hub, crm):
     assert "second_connection_id: must be a connection to salesforce" in wrong.stderr
     cli("integrations", "set", made["id"], "--second-connection", "")
     assert hub.store.integrations.get(2).connection_ids == ("box-crm",)
+
+
+def test_the_field_map_is_shown_with_its_problems(cli: Cli, hub, crm):
+    """A line each; that the vendors were not asked is said, and what they said counts."""
+    assert "No field is mapped" in cli("crm", "field-map", "int_1").stderr
+    crm.map_fields(
+        "amount = Opportunity.Amount number both nobody", "lost = Opportunity.X text both"
+    )
+    said = cli("crm", "field-map", "int_1")
+    assert "amount = Opportunity.Amount" in said.stdout and "--ask" in said.stderr
+    crm.described()
+    found = cli.json("crm", "field-map", "int_1")
+    assert found["described"] and {one["line"] for one in found["problems"]} == {2}
+    assert "has no field lost" in cli("crm", "field-map", "int_1").stdout
+
+
+def test_a_dry_run_of_the_field_map(cli: Cli, hub, crm, tmp_path):
+    """Asked for with the file's lines; a table of what would go where once it is answered."""
+    file = tmp_path / "map.txt"
+    file.write_text("amount = Opportunity.Amount number both\n\nnonsense\n", "utf-8")
+    asked = cli.json("crm", "dry-run", "int_1", "--map", str(file), "-n", "3", "--no-wait")
+    assert asked["asks"] == {
+        "lines": ["amount = Opportunity.Amount number both", "nonsense"],
+        "records": 3,
+    }
+    assert (
+        "Asked for as cmd_"
+        in cli("crm", "dry-run", "int_1", "--map", str(file), "--no-wait").stdout
+    )
+    assert "records: must be" in cli("crm", "dry-run", "int_1", "--map", str(file), "-n", "99",
+                                     code=2).stderr  # fmt: skip
+    assert "nothing to try" in cli("crm", "dry-run", "int_1", code=1).stderr
+    result = {
+        "problems": [{"line": 2, "text": "write it as …", "fails": True}],
+        "records": [
+            tried_record("501", "Renewal", ("amount", "Amount", "1", "2", "to_box", "2", "")),
+            tried_record("502", "Gone") | {"problem": "Salesforce no longer shows this record."},
+        ],
+    }
+    while waiting := hub.store.commands.take(now=hub.clock.now(), lease_s=30):
+        hub.store.commands.done(waiting.id, at=hub.clock.now(), result=result)
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(answer, hub, {"result": result})
+        said = cli("crm", "dry-run", "int_1", "--map", str(file))
+    assert "Renewal" in said.stdout and "→ 2" in said.stdout and "no longer shows" in said.stdout
+    assert "2 records were read, nothing was written." in said.stdout
+    assert "Line 2: write it as" in said.stderr
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(answer, hub, {"error": "Box is away."})
+        refused = cli("crm", "dry-run", "int_1", "--map", str(file), code=1)
+    assert "Box is away." in refused.stderr
+
+
+def answer(hub, given) -> None:
+    """As a worker does once it is asked."""
+    commands = hub.store.commands
+    until(lambda: commands.latest(CommandKind.ASK, "int_1/try_fields").state is CommandState.NEW)
+    asked = commands.take(now=hub.clock.now(), lease_s=30)
+    commands.done(asked.id, at=hub.clock.now(), **given)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inkwire.cli import field_map
 from inkwire.cli.acting_views import integration_number, print_works
 from inkwire.cli.listing import JsonOption, LimitOption, pages
 from inkwire.cli.output import jsonable, print_json, stamp, table
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from inkwire.hub import Hub
-    from inkwire.model.crm import Attachment
+    from inkwire.model.crm import Attachment, BulkJob
     from inkwire.store.crm import AttachmentQuery
 
 group = typer.Typer(
@@ -33,6 +34,7 @@ FolderArgument = Annotated[str, typer.Argument(metavar="FOLDER", help="The folde
 
 def register(app: typer.Typer) -> None:
     """Hangs the group into `app`."""
+    field_map.register(group)
     app.add_typer(group, name="crm", rich_help_panel="Act")
 
 
@@ -122,6 +124,8 @@ def tasks(  # noqa: PLR0917 # the options of one command
     as_json: JsonOption = False,
 ) -> None:
     """List Tasks that stand in Salesforce, or are to."""
+    from inkwire.store.contract import MAX_PAGE
+
     with opened(ctx) as hub:
         found = pages(
             lambda last, size: hub.crm.activities(
@@ -134,14 +138,19 @@ def tasks(  # noqa: PLR0917 # the options of one command
             ),
             limit,
         )
+        jobs: dict[str, BulkJob] = {}
+        for start in range(0, len(found), MAX_PAGE):
+            jobs |= hub.crm.jobs_of(operator(), found[start : start + MAX_PAGE])
+    job = {one.id: jobs[one.batch_id].job_id for one in found if one.batch_id in jobs}
     if as_json:
-        print_json([_facts(one) for one in found])
+        print_json([{**_facts(one), "job_id": job.get(one.id, "")} for one in found])
         return
     rows = [
-        (one.id, one.state.value, one.subject, one.what_id, one.who_id, one.task_id, one.note)
+        (one.id, one.state.value, one.subject, one.what_id, one.who_id, one.task_id,
+         job.get(one.id), one.note)
         for one in found
-    ]
-    columns = ("id", "state", "subject", "on", "with", "task", "note")
+    ]  # fmt: skip
+    columns = ("id", "state", "subject", "on", "with", "task", "Bulk job", "note")
     table(columns, rows, empty="No such Task.")
 
 
@@ -238,6 +247,11 @@ def backlog(
         *(("folders", state.value, count) for state, count in folders.items() if count),
     ]
     table(("what", "state", "count"), rows, empty="It has nothing to do, and has done nothing yet.")
+    for job in found.jobs:
+        if job.ended_at is None:
+            at = f"Salesforce says {job.said}" if job.said else "it is being prepared"
+            name = job.job_id or job.batch_id
+            note(f"Bulk job {name}: {job.processed} of {job.size} Tasks, {at}.")
     if found.ends_at is not None:
         note(f"{found.per_minute:.1f} a minute; done about {stamp(found.ends_at)}.")
     if usage is not None:

@@ -328,13 +328,13 @@ def _no_body(event: "Event") -> str:
 
 
 def _everything(hub: "Hub", event: "Event") -> dict[str, Any]:
-    from inkwire.model.request import shown_headers
+    from inkwire.model.request import shown_headers, shown_query
 
     opened_receipt = hub.store.inbound.open_receipt(event.receipt_id)
     shown: dict[str, Any] = jsonable(event)
     return shown | {
         "receipt": jsonable(opened_receipt.receipt),
-        "query": opened_receipt.query.decode("utf-8", "replace"),
+        "query": shown_query(opened_receipt.query),
         "headers": shown_headers(opened_receipt.headers),
         "body": jsonable(opened_receipt.body),
         "terms": jsonable(hub.store.events.terms(event.id)),

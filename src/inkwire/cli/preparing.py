@@ -1,5 +1,7 @@
-"""What happens once before `serve` starts its processes: migrate, apply, first administrator."""
+"""What the worker of `serve` does once, first: migrate, apply, first administrator."""
 
+import os
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,7 @@ def prepared(settings: Settings) -> Mapping[str, Any]:
     from inkwire.hub import open_hub
 
     if not _up_to_date(settings):
-        from inkwire.store.open import migrate
-
-        migrate(settings)
+        _migrate(settings)
     with open_hub(settings) as hub:
         checked = hub.store.check()
         applied = _applied(hub)
@@ -41,16 +41,42 @@ def prepared(settings: Settings) -> Mapping[str, Any]:
 
 def _up_to_date(settings: Settings) -> bool:
     """Whether the schema is this release's: asking costs less than loading Alembic."""
-    from inkwire.hub import open_hub
+    from inkwire.store.open import open_database
 
     if settings.database_url is None and not (settings.data_dir / "inkwire.db").is_file():
         return False
+    database = open_database(settings)
     try:
-        with open_hub(settings) as hub:
-            hub.store.check()
+        database.require_head()
     except StoreOutdated:
         return False
+    finally:
+        database.close()
     return True
+
+
+def _migrate(settings: Settings) -> None:
+    """Migrates in a process that ends with it: Alembic takes 12 MB, and the worker stays.
+
+    A fork, because the libraries below are loaded here already. It is safe because this process
+    has one thread and no connection yet. What fails there is done here again, to be told.
+    """
+    from inkwire.store.open import migrate
+
+    if threading.active_count() > 1:
+        migrate(settings)
+        return
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            migrate(settings)
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        migrate(settings)
 
 
 def store_line(settings: Settings, checked: Mapping[str, Any]) -> str:

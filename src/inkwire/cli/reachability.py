@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from inkwire.cli.checks import Finding, fail, ok, warn
-from inkwire.cli.serve import reached_at
+from inkwire.cli.service import reached_at
 from inkwire.config import Settings
 from inkwire.store.contract import RejectionQuery
 

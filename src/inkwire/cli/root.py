@@ -1,39 +1,51 @@
 """The command `inkwire` and where each group of commands hangs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from inkwire import __version__
-from inkwire.cli import (
-    access,
-    applications,
-    connections,
-    crm,
-    deliveries,
-    demo,
-    doctor,
-    events,
-    evidence,
-    integrations,
-    listen,
-    orders,
-    runs,
-    sandbox,
-    send,
-    serve,
-    sources,
-    store,
-    verify,
-    webhook_tries,
-    webhooks,
-)
+from inkwire.cli.contents import Loaded, stand_ins
 from inkwire.cli.shell import Group, Options
+
+
+class Root(Group):
+    """The root group: it lists its commands without loading them."""
+
+    def __init__(self, **attributes: Any) -> None:
+        """What Typer gives."""
+        super().__init__(**attributes)
+        self.commands = Loaded()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names in the order of the help."""
+        return list(self.commands)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Shows the help."""
+        with self._standing_in():
+            super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """What a shell may offer for the beginning of a command."""
+        with self._standing_in():
+            return super().shell_complete(ctx, incomplete)
+
+    @contextmanager
+    def _standing_in(self) -> Iterator[None]:
+        commands, self.commands = self.commands, dict(stand_ins())
+        try:
+            yield
+        finally:
+            self.commands = commands
+
 
 app = typer.Typer(
     name="inkwire",
-    cls=Group,
+    cls=Root,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -66,36 +78,3 @@ def root(
 ) -> None:
     """Inkwire: a self-hosted hub for signed events and signed documents."""
     ctx.obj = Options(data_dir=data_dir, debug=debug)
-
-
-# The order here is the order of `inkwire --help`.
-for module in (
-    serve,
-    demo,
-    send,
-    verify,
-    sources,
-    events,
-    orders,
-    evidence,
-    connections,
-    integrations,
-    crm,
-    runs,
-    applications,
-    webhooks,
-    webhook_tries,
-    deliveries,
-    listen,
-    sandbox,
-    access,
-    store,
-    doctor,
-):
-    module.register(app)
-
-
-@app.command(rich_help_panel="Look after it")
-def version() -> None:
-    """Show the version of Inkwire."""
-    typer.echo(__version__)

@@ -148,7 +148,7 @@ def dry_run(
     """Show what the next run would call and keep; nothing is sent. A worker must be running."""
     with opened(ctx) as hub:
         asked = hub.work.dry_run(operator(), work)
-        command = _answered(hub, asked, PATIENCE_S if wait else 0)
+        command = answered(hub, asked, PATIENCE_S if wait else 0)
     if as_json:
         print_json(command)
     else:
@@ -214,7 +214,7 @@ def _started(work: "Work", *, as_json: bool) -> None:
         typer.echo(f"{work.id} starts as {work.run_id}; see `inkwire runs show {work.id}`.")
 
 
-def _answered(hub: "Hub", command: "Command", patience_s: float) -> "Command":
+def answered(hub: "Hub", command: "Command", patience_s: float) -> "Command":
     """The command once it is answered, or as it stands when patience ends."""
     give_up_at = time.monotonic() + patience_s
     while True:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inkwire.cli.output import clean, print_json, span
-from inkwire.cli.serve import reached_at
+from inkwire.cli.service import reached_at
 from inkwire.cli.shell import examples, note, read_bytes, settings_of
 from inkwire.cli.signer import (
     RecipeOption,

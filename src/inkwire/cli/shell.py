@@ -42,14 +42,14 @@ class Group(TyperGroup):
         except Exception as error:
             if _debug(ctx):
                 raise
-            raise _told(error) from None
+            raise typer.Exit(told(error)) from None
 
 
 def _debug(ctx: Any) -> bool:
     return isinstance(ctx.obj, Options) and ctx.obj.debug
 
 
-def _told(error: Exception) -> typer.Exit:
+def told(error: Exception) -> int:
     """Says the error on stderr, without a traceback; returns the exit code that goes with it."""
     if isinstance(error, InvalidInput) and error.fields:
         fail("This does not fit:")
@@ -65,7 +65,7 @@ def _told(error: Exception) -> typer.Exit:
             f"Inkwire met a defect of its own ({type(error).__name__}: {error}). "
             "Run it again as `inkwire --debug …` and report what it prints."
         )
-    return typer.Exit(2 if isinstance(error, InvalidInput | ConfigError) else 1)
+    return 2 if isinstance(error, InvalidInput | ConfigError) else 1
 
 
 def fail(text: str) -> None:

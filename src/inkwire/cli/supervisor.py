@@ -33,6 +33,14 @@ MARGIN_S = 2.0
 Report = Callable[..., None]
 
 
+class ChildEnded(Exception):  # not what went wrong: the child has said that
+    """A child ended before it said its first word. `code`: of its end, negative for a signal."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 @dataclass(kw_only=True, slots=True)
 class Child:
     """One supervised process. `command` gives its arguments anew at each start."""
@@ -92,9 +100,24 @@ class Supervisor:
         """Starts a child that may load its libraries, and begins with the others in `run`."""
         self._start(child)
 
+    def first_word(self, child: Child) -> Mapping[str, Any]:
+        """Waits for what a child that was warmed up says before it is told to begin.
+
+        Raises ChildEnded if it ended instead.
+        """
+        text = b""
+        while not text.endswith(b"\n"):
+            more = os.read(child.ready_fd, 65536)
+            if not more and child.process:
+                raise ChildEnded(child.process.wait())
+            text += more
+        word: Mapping[str, Any] = json.loads(text)
+        return word
+
     def let_go(self, child: Child) -> None:
         """Ends a child that was warmed up and never told to begin."""
         if child.process and child.process.stdin:
+            child.process.terminate()
             child.process.stdin.close()
             child.process.wait()
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inkwire.cli import webhooks
 from inkwire.cli.listing import (
     JsonOption,
     LimitOption,
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 TEST_PATIENCE_S = 20.0
 
 
-def register(_: typer.Typer) -> None:
-    """Its commands hang in the group of `inkwire.cli.webhooks` by being loaded."""
+def register(app: typer.Typer) -> None:
+    """Hangs the group of `inkwire.cli.webhooks`, in which these commands are, into `app`."""
+    webhooks.register(app)
 
 
 @group.command(

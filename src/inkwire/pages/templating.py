@@ -5,14 +5,16 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from inkwire.clock import Clock
 from inkwire.pages import times
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 STATIC = Path(str(resources.files("inkwire.pages"))) / "static"
 
@@ -99,5 +101,7 @@ def markdown(source: str) -> Markup:
 
 
 @cache
-def _markdown() -> MarkdownIt:
+def _markdown() -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - 60 modules that few pages need
+
     return MarkdownIt("commonmark", {"html": False}).enable("table")

@@ -8,8 +8,9 @@ from inkwire.store import (  # noqa: F401 - add their tables to the metadata
     schema_orders,
     schema_sending,
 )
-from inkwire.store.schema import metadata
+from inkwire.store.schema import for_postgresql, metadata
 
+for_postgresql()
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
