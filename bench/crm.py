@@ -1,6 +1,6 @@
 """Files and Tasks from Box to Salesforce through the sandbox: calls, speed, memory.
 
-    python -m bench.crm                     300 files and 1,000 Tasks (some minutes)
+    python -m bench.crm                     300 files and 1,000 Tasks, then 10,000 as a Bulk job
     python -m bench.crm --files 2000        more of them
     python -m bench.crm --large             one file of 2 GB, and what the worker's memory grows by
 
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,10 +25,10 @@ from bench.house import started
 from inkwire.access.gate import CLI
 from inkwire.config import load_settings
 from inkwire.hub import open_hub
-from inkwire.integrations.box_salesforce.texts import activity_in
+from inkwire.integrations.box_salesforce.texts import activity_in, marked
 from inkwire.integrations.desk import IntegrationChange
-from inkwire.model.crm import ActivityState, AttachmentState
-from inkwire.model.work import Work
+from inkwire.model.crm import Activity, ActivityState, AttachmentState
+from inkwire.model.work import Work, WorkState
 from inkwire.store.crm import AttachmentQuery
 from inkwire.store.open import migrate
 from integrations.crm_kit import Crm, bytes_of, connect, integrate
@@ -46,11 +47,8 @@ class Place:
     def __init__(self, hub, crm, number):
         self.hub = hub
         self.crm = crm
-        self.deals = [self._deal() for _ in range(number)]
-
-    def _deal(self):
-        opportunity = self.crm.opportunity(self.crm.account())
-        return self.crm.deal(opportunity_id=opportunity)
+        self.records = [crm.opportunity(crm.account()) for _ in range(number)]
+        self.deals = [crm.deal(opportunity_id=one) for one in self.records]
 
     def row(self, workflow, entity, number, **subject):
         """A row, as an event would make it."""
@@ -158,6 +156,50 @@ def tasks(place, count):
     return bar("calls per 1,000 Tasks", found["used"] * 1000 / count, CALLS_A_THOUSAND) and once
 
 
+def bulk(place, count):
+    """So many Tasks that wait at once, each of another person: as Bulk jobs."""
+    print(f"{count:,} Tasks at once:")
+    store, now, ids = place.hub.store, place.hub.clock.now(), place.hub.ids
+    records = place.records
+    for start in range(0, count, 1_000):
+        works, rows = [], []
+        for number in range(start, min(start + 1_000, count)):
+            subject = {"collaborator": f"crowd{number}@example.com"}
+            work = place.row("note_activity", "bench:crowd", f"crowd/{number}", **subject)
+            one = ids.new("act")
+            text = f"Guest {number} accepted access to Renewal\nBy: jane@example.com"
+            works.append(replace(work, state=WorkState.DONE))
+            rows.append(
+                Activity(
+                    id=one, integration_id=1, key=work.key, subject=text.partition("\n")[0],
+                    description=marked(text, one), who_id=None,
+                    what_id=records[number % len(records)], activity_date=now.date(),
+                    work_id=work.id, created_at=now,
+                )
+            )  # fmt: skip
+        store.works.add(works)
+        store.activities.add(rows)
+    before = len(place.crm.all("Task"))
+
+    def left():
+        found = store.activities.waiting(1, most=count)
+        found += sum(one.size or count for one in store.bulk_jobs.under_way(1))
+        return max(0, count - found)
+
+    with counted(place.crm) as found:
+        store.works.add([place.row("send_tasks", "integration:1:send_tasks", "crowd")])
+        took = until(count, left, "in Salesforce, and their results read")
+    by_call(found)
+    jobs = store.bulk_jobs.newest(1)
+    marks = Counter(activity_in(one["Description"]) for one in place.crm.all("Task"))
+    once = len(marks) == sum(marks.values()) == before + count
+    once = once and sum(one.size for one in jobs) == count
+    print(f"  {count / took * 60:.0f} Tasks a minute in {len(jobs)} jobs; "
+          f"in Salesforce {sum(marks.values()):,}")  # fmt: skip
+    text = "calls per 1,000 Tasks by Bulk"
+    return bar(text, found["used"] * 1000 / count, CALLS_A_THOUSAND) and once
+
+
 def large(place, worker, megabytes):
     """One large file; what the worker's memory grew by while it passed."""
     print(f"A file of {megabytes:,} MB:")
@@ -193,6 +235,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--files", type=int, default=300)
     options.add_argument("--tasks", type=int, default=1000)
+    options.add_argument("--bulk", type=int, default=10_000)
     options.add_argument("--large", action="store_true")
     options.add_argument("--megabytes", type=int, default=2000)
     given = options.parse_args()
@@ -215,10 +258,14 @@ def main():
                 if given.large:
                     held.append(large(place, pid, given.megabytes))
                 else:
-                    held.append(files(place, given.files))
+                    if given.files:
+                        held.append(files(place, given.files))
                     change = IntegrationChange(settings={"log_activity": True})
                     hub.integrations.change(CLI, 1, change)
-                    held.append(tasks(place, given.tasks))
+                    if given.tasks:
+                        held.append(tasks(place, given.tasks))
+                    if given.bulk:
+                        held.append(bulk(place, given.bulk))
     sys.exit(0 if all(held) else 1)
 
 

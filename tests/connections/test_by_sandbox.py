@@ -14,6 +14,7 @@ import requests
 
 from connections.kit import ADMIN
 from connections.signing_kit import SESSION
+from fakes.rsa_keys import PASSPHRASE, certificate, pem
 from fakes.sandbox import SandboxProcess
 from inkwire.clock import ManualClock
 from inkwire.config import load_settings
@@ -80,7 +81,7 @@ class Side:
     def come_back(self, decision: str) -> dict[str, str]:
         """A person follows the address, fills in the vendor's page, and is sent back."""
         url = self.desk.begin_authorization(ADMIN, "main", redirect_uri=BACK, session=SESSION)
-        page = requests.get(url, timeout=10)
+        page = requests.get(url, timeout=60)
         assert page.status_code == 200, page.text
         hidden = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
         user = re.search(r'<option value="([^"]+)"', page.text)
@@ -89,7 +90,7 @@ class Side:
             "user": user[1], "decision": decision,
         }  # fmt: skip
         answer = requests.post(
-            urlsplit(url)._replace(query="").geturl(), data=form, timeout=10, allow_redirects=False
+            urlsplit(url)._replace(query="").geturl(), data=form, timeout=60, allow_redirects=False
         )
         assert answer.headers["location"].startswith(BACK), answer.text
         query = parse_qs(urlsplit(answer.headers["location"]).query)
@@ -145,6 +146,67 @@ def test_salesforces_client_credentials(side: Side):
     assert second and second.access != first.access
     side.sandbox.call("POST", "/salesforce/expire-tokens")
     accounts(side)
+    assert side.store.connections.get("main").health is ConnectionHealth.OK
+
+
+def by_statement(side: Side, **policies) -> None:
+    """Salesforce by JWT bearer; `policies`: of the application there, changed."""
+    app = side.sandbox.salesforce
+    usual = {"certificate": certificate(), "preauthorized": [app["user_id"]]}
+    side.sandbox.call("PATCH", "/salesforce/app", usual | policies)
+    side.desk.add(
+        ADMIN,
+        connection_id="main",
+        provider="salesforce",
+        name="Salesforce",
+        method="jwt_bearer",
+        settings={
+            "my_domain": side.sandbox.url,
+            "client_id": app["client_id"],
+            "as_user": app["username"],
+        },
+        secrets={"private_key": pem().replace("\n", " "), "passphrase": PASSPHRASE},
+    )
+
+
+def test_salesforces_signed_statement(side: Side):
+    """Every right is found; a token that ends, or is refused, is followed by a new one."""
+    by_statement(side)
+    checks = side.desk.check("main")
+    assert [one.name for one in checks if not one.ok] == [], checks
+    assert side.sandbox.salesforce["username"] in checks[1].detail
+    first = side.store.connections.token("main").token
+    assert first and first.refresh is None and first.base_url == side.sandbox.url
+    # The vendor's clock shows the real time; ours is an hour and a half ahead by now.
+    side.later(5400 - 299)
+    accounts(side)
+    second = side.store.connections.token("main").token
+    assert second and second.access != first.access and second.refresh is None
+    side.sandbox.call("POST", "/salesforce/expire-tokens")
+    accounts(side)
+    third = side.store.connections.token("main").token
+    assert third and third.access != second.access
+    assert side.store.connections.get("main").health is ConnectionHealth.OK
+    held = repr(side.store.connections.get("main")) + repr(
+        side.store.run_log.calls(connection_id="main")
+    )
+    assert "PRIVATE KEY" not in held and PASSPHRASE not in held and first.access not in held
+
+
+@pytest.mark.parametrize(
+    ("policies", "says"),
+    [({"preauthorized": []}, "Permitted Users"), ({"certificate": ""}, "upload the certificate")],
+)
+def test_salesforces_signed_statement_is_refused(side: Side, policies, says):
+    """What an administrator has to do is told; nothing else is tried, and health says it, too."""
+    by_statement(side, **policies)
+    checks = side.desk.check("main")
+    assert not any(one.ok for one in checks) and says in checks[0].detail
+    now = side.store.connections.get("main")
+    assert now.health is ConnectionHealth.NEEDS_ATTENTION and says in now.health_note
+    by = {"certificate": certificate(), "preauthorized": [side.sandbox.salesforce["user_id"]]}
+    side.sandbox.call("PATCH", "/salesforce/app", by)
+    assert all(one.ok for one in side.desk.check("main"))
     assert side.store.connections.get("main").health is ConnectionHealth.OK
 
 

@@ -155,6 +155,15 @@ class ForeignTypes(BoxReceiver):
     event_types: Mapping[str, str] = {"FILE.UPLOADED": "A file was uploaded."}
 
 
+class AcceptsAnyBody(BoxReceiver):
+    """Looks at nothing once the headers are there, as if a secret alone spoke for the sender."""
+
+    def verify(self, request, secrets, settings, now):
+        if request.values(b"box-signature-primary"):
+            return Accepted(secret_id="sec_right_primary", signed_at=NOW)
+        return super().verify(request, secrets, settings, now)
+
+
 BROKEN = (
     (NeedsOrder, checks.check_round_trip),
     (AcceptsAll, checks.check_tampered_body),
@@ -197,6 +206,17 @@ def test_check_notices(broken, check):
     with pytest.raises((AssertionError, KeyError, UnicodeDecodeError)):
         for subject in subjects:
             check(subject)
+
+
+@pytest.mark.parametrize(
+    "check", [checks.check_tampered_body, checks.check_no_off_switch, checks.check_wrong_secret]
+)
+def test_a_proof_without_the_body_is_still_a_proof(check):
+    """Who says that its proof does not cover the body must still refuse any other secret."""
+    provider = replace(PROVIDER, receive=AcceptsAnyBody(), proves_body=False)
+    with pytest.raises(AssertionError):
+        for sample in samples_of(provider):
+            check(sample)
 
 
 def write_package(folder, *, manual, table, files):

@@ -59,6 +59,23 @@ class TestCommands:
         assert commands.latest(CommandKind.CHECK_CONNECTION, "box-main") == failed
         assert commands.latest(CommandKind.DRY_RUN, "box-main") is None
 
+    def test_what_is_asked_comes_along_until_it_is_answered(self, acting: Acting):
+        """The answer takes its place; a target without more has none."""
+        asks = {"lines": ["amount = Opportunity.Amount number both"], "records": 10}
+        one = command(acting, kind=CommandKind.ASK, target="int_1/try_fields", asks=asks)
+        acting.store.commands.add(one)
+        assert acting.store.commands.get(one.id) == one
+        assert acting.store.commands.latest(CommandKind.ASK, "int_1/try_fields") == one
+        taken = acting.store.commands.take(now=acting.now, lease_s=30)
+        assert taken is not None and (taken.asks, taken.result) == (asks, None)
+        acting.store.commands.done(one.id, at=acting.now, result={"records": []})
+        done = acting.store.commands.get(one.id)
+        assert (done.asks, done.result) == (None, {"records": []})
+        failed = command(acting, kind=CommandKind.ASK, target="int_1/try_fields", asks=asks)
+        acting.store.commands.add(failed)
+        acting.store.commands.done(failed.id, at=acting.now, error="Box is away.")
+        assert acting.store.commands.get(failed.id).asks is None
+
     def test_a_dead_worker_s_command_comes_again(self, acting: Acting):
         """After its lease another takes it; the first answer stays."""
         one = command(acting)

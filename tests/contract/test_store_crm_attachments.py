@@ -64,6 +64,29 @@ class TestPlanning:
         assert crm.attachments.page(AttachmentQuery(name="new")) == [again]
         assert crm.attachments.page(AttachmentQuery(name="offer")) == []
 
+    def test_what_was_left_out_is_told_and_planned_again(self, crm: Crm):
+        """A sentence, and no longer the first; only what is planned is left out."""
+        one = crm.planned()
+        found = []
+        assert crm.moved(
+            lambda: found.append(crm.attachments.left_out(one.id, note="Version 2 is there.\x00"))
+        ) == {"work"}
+        left = replace(one, state=S.LEFT_OUT, first=False, note="Version 2 is there.?")
+        assert found == [left]
+        assert crm.attachments.page(AttachmentQuery(state=S.LEFT_OUT)) == [left]
+        assert crm.attachments.counts(1)[S.LEFT_OUT] == 1
+        assert crm.attachments.unsettled(1) == []
+        assert crm.attachments.latest(1, one.file_id) is None
+        # Another record of the version may be the first now; then this one comes as a link.
+        [other] = crm.plan(crm.attachment("006Z"))
+        assert other.first
+        [again] = crm.plan(crm.attachment(one.record_id, work_id="wrk_2"))
+        assert (again.id, again.state, again.first) == (one.id, S.PLANNED, False)
+        stored = crm.stored(again)
+        assert crm.attachments.left_out(one.id, note="Too late.") == stored
+        with pytest.raises(NotFound):
+            crm.attachments.left_out("att_none", note="")
+
     def test_a_version_is_published_once(self, crm: Crm):
         """Of several that are given as the first, one is; a link takes its place if it failed."""
         first, second = crm.plan(crm.attachment("006B"), crm.attachment("006A"))

@@ -62,12 +62,14 @@ class TestMigrations:
     def test_models_and_migrations_agree(self, hub: Hub):
         """The tables that the code believes in are those that the migrations make."""
         assert schema_sending.webhooks.metadata is schema.metadata
+        schema.for_postgresql()
         with hub.store._database.engine.connect() as conn:
             context = MigrationContext.configure(conn, opts={"compare_server_default": True})
             assert compare_metadata(context, schema.metadata) == []
 
     def test_indexes_and_storage_agree(self, maker, empty: Settings, hub: Hub):
         """What that comparison does not see: conditions of indexes, tables without row ids."""
+        schema.for_postgresql()
         url = empty.store_url.replace("postgresql:", "postgresql+psycopg:")
         if maker.dialect == "sqlite":
             empty.data_dir.mkdir()

@@ -92,8 +92,8 @@ def publishing(site: Site, application_id: str, prefix: str) -> Iterator[list[st
         yield accepted
     finally:
         process.kill()
-        process.wait(30)
-        listener.join(30)
+        process.wait(STARTS_WITHIN_S)
+        listener.join(STARTS_WITHIN_S)
         if process.stdout:
             process.stdout.close()
 

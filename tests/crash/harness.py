@@ -31,7 +31,7 @@ from inkwire.store.open import migrate, open_store
 
 SOURCE = "crash"
 KEY = b"crash-test-key-0123"
-STARTS_WITHIN_S = 30
+STARTS_WITHIN_S = 120
 _SIGNER = Secret(id="any", role="primary", value=KEY)
 #: Programs of our own, each the product with one safeguard off.
 _VARIANTS = {name: Path(__file__).with_name(f"{name}.py") for name in ("variant", "worker_variant")}
@@ -132,7 +132,7 @@ class Process:
         if self._popen.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid if self.said else self._popen.pid, number)
-            self._popen.wait(30)
+            self._popen.wait(STARTS_WITHIN_S)
 
 
 def _first_line(ready: int) -> dict[str, object]:

@@ -7,6 +7,7 @@ is asked of the sandbox, not of the hub alone. See docs/explanation/durability.m
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import time
@@ -399,10 +400,15 @@ if LONG:
 
 
 def free_port():
-    """A port that nobody listens on: Box's webhook names it before the hub listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A port that nobody listens on: Box's webhook names it before the hub listens.
+
+    Below those that the system gives to any connection, or one might have it by then.
+    """
+    for port in random.SystemRandom().sample(range(15_000, 32_000), 50):
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("fifty ports, and none is free")
 
 
 def test_lost_repeated_overtaken_and_late_webhooks_end_alike(stand, tmp_path):

@@ -10,6 +10,8 @@ from fakes.pages import Pages
 from inkwire.access.gate import CLI
 from inkwire.auditing import Auditor
 from inkwire.hub import Hub
+from inkwire.integrations.box_salesforce.field_checks import Facts, as_json
+from inkwire.integrations.box_salesforce.field_trying import DESCRIBE, TRY
 from inkwire.integrations.desk import IntegrationDraft
 from inkwire.model.connection import Connection, ConnectionHealth
 from inkwire.model.crm import (
@@ -18,6 +20,8 @@ from inkwire.model.crm import (
     ApiUsage,
     Attachment,
     AttachmentState,
+    BulkJob,
+    BulkJobState,
     FieldAgreement,
     FieldSide,
     FieldState,
@@ -26,6 +30,8 @@ from inkwire.model.crm import (
     RecordFolder,
 )
 from inkwire.model.work import (
+    Command,
+    CommandKind,
     Integration,
     IntegrationState,
     LedgerEntry,
@@ -33,10 +39,60 @@ from inkwire.model.work import (
     ParkCause,
     WorkState,
 )
+from inkwire.providers.box.objects import BoxTemplateField
+from inkwire.providers.salesforce.objects import Field
 from inkwire.store.acting import SecretText
 
 OPPORTUNITY, ACCOUNT, CONTACT = "006Dn000009xYzAIAU", "001Dn00000AbCdEIAV", "003Dn00000QrStUIAV"
 MD5, SHA1 = "9e107d9d372bb6826bd81d3542a419d6", "2fd4e1c67a2d28fced849ee1bb76e7391b93eb12"
+
+
+LEFT_OUT = (
+    "Left out: version 2 (8006) is attached already, and Salesforce takes no older version after a "
+    "newer one."
+)
+
+
+def _fields(*rows: tuple[str, str, str]) -> dict[str, Field]:
+    """Fields of an object by name in small letters, from (name, label, type)."""
+    return {
+        name.lower(): Field(
+            name=name, label=label, type=type_, length=255, createable=True,
+            updateable=name != "IsWon",
+            values=("Web", "Phone", "Partner") if type_ == "picklist" else (),
+        )
+        for name, label, type_ in rows
+    }  # fmt: skip
+
+
+#: What both vendors say of their fields.
+DESCRIBED = Facts(
+    template="salesforce_mapping",
+    box={
+        one.key: one
+        for one in (
+            BoxTemplateField(key="opportunity_id", type="string"),
+            BoxTemplateField(key="amount", type="float"),
+            BoxTemplateField(key="next_step", type="string"),
+            BoxTemplateField(key="close_date", type="date"),
+            BoxTemplateField(key="lead", type="enum", options=("Web", "Fair")),
+            BoxTemplateField(key="probability", type="float"),
+        )
+    },
+    objects={
+        "Opportunity": _fields(
+            ("Amount", "Amount", "currency"),
+            ("CloseDate", "Close Date", "date"),
+            ("IsWon", "Won", "boolean"),
+            ("LeadSource", "Lead Source", "picklist"),
+            ("NextStep", "Next Step", "string"),
+            ("Probability", "Probability (%)", "percent"),
+        ),
+        "Account": _fields(
+            ("Industry", "Industry", "picklist"), ("NumberOfEmployees", "Employees", "int")
+        ),
+    },
+)
 
 
 class CrmRows:
@@ -112,6 +168,8 @@ class CrmRows:
         if state is AttachmentState.FAILED:
             note = "MSA.pdf has 3,000 MB, more than 2048 MB: it stays in Box."
             return store.attachments.failed(kept.id, note=note, at=now)
+        if state is AttachmentState.LEFT_OUT:
+            return store.attachments.left_out(kept.id, note=LEFT_OUT)
         number = given["version_id"]
         version = f"068Dn0000000{number}AAA"
         if state in (AttachmentState.STORED, AttachmentState.VERIFIED):
@@ -143,6 +201,20 @@ class CrmRows:
         )
         assert ledger.send(key, fence=0, run_id="int_1/k/1", at=now) is not None
         return ledger.settle(key, remote_id=row.content_version_id, at=now)
+
+    def job(self, job_id: str = "750Dn00000ZyXwVIAV") -> BulkJob:
+        """A Bulk job with all Tasks that wait; Salesforce works on it."""
+        jobs, now = self.hub.store.bulk_jobs, self._now()
+        number = self.integration.id
+        made = BulkJob(
+            batch_id=self.hub.ids.new("blk"), integration_id=number, created_at=now, look_at=now
+        )
+        batch = jobs.begin(made).batch_id
+        jobs.gather(batch, limit=200)
+        jobs.opened(batch, job_id=job_id, look_at=now)
+        said = {"said": "InProgress", "processed": 0, "failed": 0, "look_at": now}
+        jobs.noted(batch, state=BulkJobState.QUEUED, **said)
+        return jobs.of([batch])[batch]
 
     def task(
         self, work_id: str, state: ActivityState = ActivityState.DONE, **fields: Any
@@ -208,6 +280,32 @@ class CrmRows:
             expected=now.updated_at,
             audit=Auditor(self.hub.clock, self.hub.ids).entry(CLI, "test", "x"),
         )
+
+    def described(self, facts: Facts | None = None, *, error: str = "") -> Command:
+        """Both vendors were asked for their fields, and this is what they said."""
+        answer = None if error else as_json(facts or DESCRIBED)
+        return self._answered(DESCRIBE, {"objects": []}, answer, error=error)
+
+    def tried(self, lines: list[str], records: list[dict[str, Any]]) -> Command:
+        """The map of `lines` was tried, and these records were read."""
+        answer = {"lines": lines, "asked_for": 10, "problems": [], "records": records}
+        return self._answered(TRY, {"lines": lines, "records": 10}, answer)
+
+    def _answered(
+        self, question: str, asks: dict[str, Any], answer: Any, *, error: str = ""
+    ) -> Command:
+        commands, now = self.hub.store.commands, self._now()
+        command = Command(
+            id=self.hub.ids.new("cmd"),
+            kind=CommandKind.ASK,
+            target=f"{self.integration.label}/{question}",
+            asks=asks,
+            created_at=now,
+            created_by="user:admin",
+        )
+        commands.add(command)
+        commands.done(command.id, at=now, result=answer, error=error)
+        return commands.get(command.id)
 
     def used(self, used: int, most: int = 100_000, *, at: datetime | None = None) -> None:
         """What the organisation has used of its day."""
@@ -276,6 +374,32 @@ def crm_integration(
     )
 
 
+def tried_record(
+    folder_id: str, name: str, *fields: tuple[str, str, str, str, str, str | None, str]
+) -> dict[str, Any]:
+    """A record as a dry run tells of it: fields with both values, verdict, value and note."""
+    return {
+        "folder_id": folder_id,
+        "folder": f"/Clients/Acme/{name}",
+        "object": "Opportunity",
+        "record_id": OPPORTUNITY,
+        "record": name,
+        "problem": "",
+        "fields": [
+            {
+                "field": field,
+                "target": f"Opportunity.{target}",
+                "box": box,
+                "salesforce": salesforce,
+                "verdict": verdict,
+                "value": value,
+                "note": note,
+            }
+            for field, target, box, salesforce, verdict, value, note in fields
+        ],
+    }
+
+
 def fill_crm(pages: Pages, later: Callable[[float], None]) -> dict[str, str]:
     """A day between Box and Salesforce, everything in every state; ids by what they are."""
     hub = pages.hub
@@ -297,6 +421,36 @@ def fill_crm(pages: Pages, later: Callable[[float], None]) -> dict[str, str]:
         target="Opportunity.LeadSource",
         note="Opportunity.LeadSource has no active value “Fair”; take one of these in Box: Web.",
     )
+    crm.described()
+    trial = crm.tried(
+        [
+            "amount = Opportunity.Amount number both nobody",
+            "next_step = Opportunity.NextStep text both nobody",
+            "close_date = Opportunity.CloseDate date to_box",
+            "lead = Opportunity.LeadSource text both box",
+        ],
+        [
+            tried_record(
+                "501",
+                "Renewal",
+                ("amount", "Amount", "48000", "52500.5", "to_box", "52500.5", ""),
+                ("next_step", "NextStep", "Call Jane", "Send the offer to Kim", "conflict", None,
+                 "Both were changed since they last had the same value."),
+                ("close_date", "CloseDate", "2027-01-31", "2027-01-31", "agreed", None, ""),
+                ("lead", "LeadSource", "Fair", "", "failed", None,
+                 "Opportunity.LeadSource has no active value “Fair”; take one of these in Box: "
+                 "Web, Phone, Partner"),
+            ),
+            tried_record(
+                "503",
+                "Globex – worldwide framework agreement 2026 to 2029, renewal and extension",
+                ("amount", "Amount", "1200000", "", "to_salesforce", "1200000", ""),
+                ("close_date", "CloseDate", "", "2027-03-01", "to_box",
+                 "2027-03-01T00:00:00.000Z", ""),
+                ("next_step", "NextStep", "Sign", "Sign", "agreed", None, ""),
+            ),
+        ],
+    )  # fmt: skip
     crm.folder(
         "503",
         name="A folder with a name that is rather long, as folders of big deals tend to be",
@@ -331,6 +485,11 @@ def fill_crm(pages: Pages, later: Callable[[float], None]) -> dict[str, str]:
     failed = crm.attachment(
         arrived.id, AttachmentState.FAILED, file_id="9002", version_id="8003", name=long_name
     )
+    offer = {"file_id": "9005", "name": "Offer.pdf"}
+    crm.attachment(arrived.id, version_id="8006", version_number=2, **offer)
+    later(1)
+    left = crm.attachment(arrived.id, AttachmentState.LEFT_OUT, version_id="8005", **offer)
+    later(1)
     for state in (ActivityState.DONE, ActivityState.FAILED, ActivityState.WAITING):
         later(1)
         crm.task(arrived.id, state)
@@ -349,6 +508,8 @@ def fill_crm(pages: Pages, later: Callable[[float], None]) -> dict[str, str]:
         "crm": label,
         "crm_folder": "501",
         "crm_work": waiting.id,
+        "crm_trial": trial.id,
+        "crm_left_out": f"{label}/{left.file_id}/{left.version_id}",
         "crm_arrival": f"{label}/{first.file_id}/{first.version_id}",
         "crm_failed": f"{label}/{failed.file_id}/{failed.version_id}",
     }

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from fakes.browser import ARGUMENTS, CHROMIUM
 from fakes.pages import PASSWORD, Pages
 from inkwire.pages.door import SESSION_COOKIE
 
 AXE = Path(__file__).parents[1] / "console/vendor/axe.min.js"
+#: What a page must show at last, however busy the machine is; costs nothing when it is there.
+SEEN_MS = 30_000
+expect.set_options(timeout=SEEN_MS)
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 #: Collects layout shifts that nobody's click or key caused, and refusals by the policy.
 WATCH = """
@@ -63,7 +66,7 @@ class Desk:
         """
         options = {"viewport": DESK, "reduced_motion": "reduce"} | context
         opened = self._chromium.new_context(**options)
-        opened.set_default_timeout(5_000)
+        opened.set_default_timeout(SEEN_MS)
         if name:
             self._let_in(opened, name)
         opened.add_init_script(WATCH)
@@ -93,7 +96,7 @@ def _failure(request: Any) -> list[str]:
     return [] if left else [f"{request.url}: {request.failure}"]
 
 
-def until(true: Callable[[], bool], seconds: float = 5) -> None:
+def until(true: Callable[[], bool], seconds: float = 30) -> None:
     """Waits for a fact outside the browser."""
     end = time.monotonic() + seconds
     while not true():

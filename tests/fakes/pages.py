@@ -21,7 +21,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from fakes.hub import resolve
+from fakes.hub import CHEAP, resolve
 from inkwire.access.gate import CLI, Gate
 from inkwire.app import Hub
 from inkwire.clock import Clock, ManualClock
@@ -45,7 +45,7 @@ from inkwire.store.live import LiveCounters
 from inkwire.store.open import migrate, open_store
 
 PASSWORD = "correct horse battery staple"
-#: All with the same password, made once: a hash takes its time.
+#: All with the same password; its hash costs next to nothing, for every test signs in.
 PEOPLE = {"admin": Role.ADMIN, "olga": Role.OPERATOR, "vera": Role.VIEWER}
 PEOPLE_SINCE = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 BASE_URL = "http://127.0.0.1:8080"
@@ -55,6 +55,7 @@ SECRETS: Mapping[str, Mapping[str, str]] = {
     "boxc": {"key": "a-key-of-24-characters.."},
     "standardwebhooks": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLjSw"},
     "generic": {"key": "a-key-of-a-generic-sender"},
+    "salesforce": {"secret": "a-secret-in-an-address-of-salesforce"},
 }
 
 
@@ -125,7 +126,7 @@ def _migrated() -> Path:
     clock = ManualClock(PEOPLE_SINCE)
     ids = SortableIds(clock)
     with closing(open_store(settings, clock=clock, ids=ids)) as store:
-        gate = Gate(store=store, clock=clock, ids=ids, session_hours=1)
+        gate = Gate(store=store, clock=clock, ids=ids, session_hours=1, passwords=CHEAP)
         for name, role in PEOPLE.items():
             gate.add_user(CLI, name=name, password=PASSWORD, role=role)
     return folder
@@ -287,7 +288,7 @@ def served(pages: Pages) -> Iterator[str]:
     finally:
         pages.live.close()
         server.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         listening.close()
 
 
@@ -304,7 +305,7 @@ def open_pages(
     ids = SortableIds(clock)
     with closing(open_store(settings, clock=clock, ids=ids)) as real:
         store = CountingStore(real)
-        hub = hub_of(settings, store, clock=clock, ids=ids, resolver=resolve)
+        hub = hub_of(settings, store, clock=clock, ids=ids, passwords=CHEAP, resolver=resolve)
         yield Pages(hub=hub, live=LiveCounters())
 
 

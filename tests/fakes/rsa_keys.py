@@ -1,10 +1,14 @@
 """Real keys, made once a run: 2048 bits take a tenth of a second."""
 
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
 
 PASSPHRASE = "korrekt pferd ✓"
 
@@ -41,3 +45,21 @@ def public_pem() -> str:
     """The public half."""
     public = rsa_key().public_key()
     return public.public_bytes(forms.Encoding.PEM, forms.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@cache
+def certificate(*, days: int = 3650) -> str:
+    """A certificate of its own making for the key, as people upload it; `days`: until its end."""
+    key, name = rsa_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "inkwire")])
+    begins = datetime(2020, 1, 1, tzinfo=UTC) if days < 0 else datetime.now(UTC) - timedelta(days=1)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begins)
+        .not_valid_after(datetime.now(UTC) + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(forms.Encoding.PEM).decode()

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import requests
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 class SandboxProcess:

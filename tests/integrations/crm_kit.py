@@ -94,7 +94,7 @@ class Crm:
                 "box_subject_id": self.box["enterprise_id"],
             }
             url = f"{self.box['base_url']}/oauth2/token"
-            self._token = requests.post(url, data=form, timeout=10).json()["access_token"]
+            self._token = requests.post(url, data=form, timeout=60).json()["access_token"]
         headers = {"Authorization": f"Bearer {self._token}", **more.pop("headers", {})}
         url = f"{self.box['base_url']}/2.0{path}"
         answer = requests.request(method, url, headers=headers, timeout=30, **more)

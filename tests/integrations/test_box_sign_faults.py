@@ -124,9 +124,9 @@ class Office:
             "box_subject_id": app["enterprise_id"],
         }
         base = app["base_url"]
-        token = requests.post(f"{base}/oauth2/token", data=form, timeout=10).json()
+        token = requests.post(f"{base}/oauth2/token", data=form, timeout=60).json()
         headers = {"Authorization": f"Bearer {token['access_token']}"}
-        answer = requests.request(method, f"{base}/2.0{path}", headers=headers, timeout=10, **more)
+        answer = requests.request(method, f"{base}/2.0{path}", headers=headers, timeout=60, **more)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 

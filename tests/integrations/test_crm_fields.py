@@ -11,6 +11,7 @@ from fakes.run import StraightRun
 from inkwire.access.gate import CLI
 from inkwire.errors import Conflict, LimitReached, Transient
 from inkwire.integrations.box_salesforce import INTEGRATION as KIND
+from inkwire.integrations.box_salesforce.field_map import Verdict
 from inkwire.integrations.box_salesforce.field_sides import Sides
 from inkwire.integrations.box_salesforce.field_writing import Writer
 from inkwire.integrations.box_salesforce.settings import chosen
@@ -329,6 +330,22 @@ def test_somebody_else_is_quicker(place, deal):
     assert deal.states()["next_step"].state is A.CONFLICT
 
 
+def test_somebody_else_is_quicker_in_salesforce(place, deal):
+    """The write holds only for what was read; the next try looks again, and both are shown."""
+    deal.set("next_step", "B")
+    run, sides = _sides(place, deal)
+    assert Verdict.TO_SALESFORCE in {pair.verdict for pair in sides.pairs()}
+    place.crm.advance(3)
+    deal.change(NextStep="S")
+    writer = Writer(run, sides.folder, sides)
+    with pytest.raises(Transient, match="Somebody changed the record"):
+        writer.write()
+    assert deal.salesforce()["NextStep"] == "S"
+    writer.write()
+    assert (deal.box()["next_step"], deal.salesforce()["NextStep"]) == ("B", "S")
+    assert deal.states()["next_step"].state is A.CONFLICT
+
+
 @pytest.mark.parametrize("kind", ["reset_after_commit", "reset_before_commit", "status"])
 @pytest.mark.parametrize("to", ["box", "salesforce"])
 def test_an_answer_that_is_lost_is_looked_for(place, deal, kind, to):
@@ -493,8 +510,8 @@ def test_doctor_says_which_lines_of_the_map_do_not_work(place):
     )
     ok, detail = told()
     assert not ok
-    assert "may not edit Opportunity.IsWon" in detail
-    assert "no field no;" in detail and "Opportunity.No__c is not there" in detail
+    assert "Opportunity.IsWon cannot be changed by the connected user" in detail
+    assert "template has no field no:" in detail and "Opportunity has no field No__c" in detail
 
 
 def _sides(place: World, deal: Deal) -> tuple[StraightRun, Sides]:

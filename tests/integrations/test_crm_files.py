@@ -113,10 +113,17 @@ def test_a_version_that_comes_after_a_newer_one_is_left_out(place, crm):
     first = crm.upload(folder, "MSA.pdf", bytes_of(100))
     second = crm.new_version(first["id"], bytes_of(200))
     place.run(place.uploaded(second))
-    assert place.note(place.uploaded(first)) == "Replaced by version 2, which is attached."
+    why = (
+        f"Left out: version 2 ({second['file_version']['id']}) is attached already, and "
+        "Salesforce takes no older version after a newer one."
+    )
+    assert place.note(place.uploaded(first)) == why
     assert [one["ContentSize"] for one in crm.files(opportunity)] == [200]
-    assert place.rows(first) == []
     assert len(place.activities()) == 2
+    # The ledger answers whoever asks whether it arrived.
+    (row,) = place.rows(first)
+    assert (row.state, row.record_id, row.note) == (AttachmentState.LEFT_OUT, opportunity, why)
+    assert not row.first and not row.content_version_id
 
 
 def test_the_same_event_again_changes_nothing(place, crm):

@@ -1,10 +1,12 @@
 """What no webhook told of is found by the stream and by the walk, and attached once."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from inkwire.integrations.box_salesforce import filling
 from inkwire.integrations.box_salesforce.keeping import GAP_AT
-from inkwire.model.crm import FolderState
+from inkwire.model.crm import Attachment, AttachmentState, FolderState
 from inkwire.model.work import Origin, WorkState
 from integrations.folder_kit import Office, town
 
@@ -51,6 +53,36 @@ def test_the_stream_tells_of_a_file_that_no_webhook_brought(place):
     assert len(synced(office)) == 2
     (attached,) = office.store.attachments.of_version(office.number, file["id"], file["version"])
     assert attached.record_id == deal
+
+
+def test_a_version_that_was_left_out_is_found_once_it_is_the_present_one(place):
+    """The newer one was deleted in Box, of which no webhook told."""
+    office, deal, below = opened(place)
+    office.upkeep("fill_gaps")
+    file = office.put(below["Contracts"], "MSA.pdf", b"%PDF one")
+    row = Attachment(
+        id="att_1",
+        integration_id=office.number,
+        file_id=file["id"],
+        version_id=file["version"],
+        version_number=1,
+        name="MSA.pdf",
+        size=8,
+        sha1="",
+        record_id=deal,
+        object="Opportunity",
+        first=True,
+        work_id="wrk_1",
+        created_at=datetime(2026, 11, 20, tzinfo=UTC),
+    )
+    office.store.attachments.plan([row])
+    office.store.attachments.left_out(row.id, note="Left out: version 2 is attached already.")
+    office.upkeep("fill_gaps")
+    (found,) = [one for one in office.rows("sync_file") if one.subject["file_id"] == file["id"]]
+    assert found.key == f"walk/{file['id']}/{file['version']}"
+    office.run(found)
+    (attached,) = office.store.attachments.of_version(office.number, file["id"], file["version"])
+    assert attached.state is AttachmentState.STORED
 
 
 def test_a_file_elsewhere_is_not_our_business(place):

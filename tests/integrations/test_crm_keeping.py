@@ -2,19 +2,28 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from inkwire.access.gate import CLI
 from inkwire.engine.contract import EventHandler
 from inkwire.errors import Ambiguous, NeedsAttention, Permanent, Transient
 from inkwire.integrations.box_salesforce import INTEGRATION
-from inkwire.integrations.box_salesforce.keeping import GAP_AT, WARNING, triggers_of
+from inkwire.integrations.box_salesforce.keeping import (
+    GAP_AT,
+    WARNING,
+    last_heard,
+    triggers_of,
+)
 from inkwire.integrations.box_salesforce.settings import chosen
 from inkwire.integrations.box_sign_orders import INTEGRATION as SIGN_ORDERS
 from inkwire.integrations.box_sign_orders.folder import ensure_webhook as ensure_for_orders
 from inkwire.integrations.box_webhooks import TRIGGERS, valid_triggers
+from inkwire.integrations.checks import source_problems
 from inkwire.model.connection import ConnectionHealth
 from inkwire.model.event import DedupeKind, ParsedEvent
+from inkwire.sources.desk import SourceDraft
 from integrations.folder_kit import Office, town
 
 
@@ -52,6 +61,7 @@ def test_all_that_it_hears_is_handled(place):
     """Nothing comes that no workflow is for, and whatever has a workflow is asked for."""
     office = place.office(log_views=True)
     handled = {kind for handler in INTEGRATION.events for kind in handler.types}
+    handled = {kind for kind in handled if kind.startswith("box.")}
     asked = {f"box.{trigger}" for trigger in triggers_of(chosen(office.integration))}
     assert asked <= handled
     assert handled - asked <= {"box.NO_ACTIVE_SESSION", "box.FILE.VERSION.RESTORED"}
@@ -273,3 +283,35 @@ def test_an_answer_that_is_lost_makes_no_second_webhook(place, kind):
         place.sandbox.clear_faults()
     office.upkeep("keep_webhook")
     assert len(hooks(office)) == 1
+
+
+def test_a_salesforce_source_beside_boxs_is_no_address_for_box(place):
+    """Whatever the order: Box delivers to its own source, and only Box can be silent."""
+    office, desk = place.office(), place.hub.desk
+    for name, provider, role in (
+        ("box-own", "box", "primary"),
+        ("crm-own", "salesforce", "secret"),
+    ):
+        secrets = {role: "0123456789abcdefghijklmnop"}
+        desk.create(CLI, SourceDraft(id=name, provider=provider, name=name, secrets=secrets))
+    both = replace(office.integration, source_ids=("crm-own", "box-own"))
+    place.hub.store.integrations.update(
+        both, expected=office.integration.updated_at, audit=place.audit()
+    )
+    told = office.upkeep("keep_webhook")
+    assert "/in/box-own: made" in told
+    assert [hook["address"].rpartition("/")[2] for hook in hooks(office)] == ["box-own"]
+    run = SimpleNamespace(integration=both, services=place.hub.services)
+    assert last_heard(run) is None
+    assert source_problems(both, place.hub.services, also=("salesforce",)) == []
+    for ids, says in (
+        (("crm-own",), "Choose the one Box source"),
+        (("box-own", "box-two"), "no source box-two"),
+        ((), "Choose the one Box source"),
+    ):
+        (problem,) = source_problems(
+            replace(both, source_ids=ids), place.hub.services, also=("salesforce",)
+        )
+        assert says in problem.text
+    (problem,) = source_problems(both, place.hub.services)
+    assert "is no Box source" in problem.text, "other integrations hear Box alone"

@@ -192,6 +192,37 @@ def test_every_trigger_that_may_bring_a_version_is_heard(trigger):
     assert work.subject["trigger"] == trigger
 
 
+def saved(name, *, of=None):
+    """The work that an Outbound Message about a record of that object makes."""
+    parsed = ParsedEvent(
+        type=f"salesforce.{name}.notified", dedupe_key=b"x", dedupe_kind=DedupeKind.HARD,
+        entity_key="salesforce:record:1", payload={"object": name},
+    )  # fmt: skip
+    event = Event(
+        id="evt_1", receipt_id="r", source_id="crm", provider="salesforce", position=0,
+        type=parsed.type, state=EventState.NEW, origin=Origin.WEBHOOK, received_at=NOW,
+        occurred_at=None, entity_key=parsed.entity_key, dedupe_kind=DedupeKind.HARD,
+        duplicate_of=None, conflict=False, test=False, dispatched_at=None, dispatch_error=None,
+    )  # fmt: skip
+    one = replace(of or integration(), source_ids=("crm", "box"))
+    kinds = {INTEGRATION.name: INTEGRATION}
+    return Hearing(kinds, [one], ManualClock(NOW), CountingIds()).work(event, parsed)
+
+
+def test_a_saved_record_wakes_the_poll_if_it_is_polled():
+    """Nothing of the message goes along: the poll asks Salesforce."""
+    (work,) = saved("Opportunity")
+    assert (work.workflow, work.entity_key) == ("poll_records", "integration:7:poll_records")
+    assert work.subject == {} and work.due_at > NOW
+    assert saved("Contact") == [] and saved("Other__c") == []
+    quiet = integration(provision=False)
+    assert saved("Account", of=quiet) == []
+    inactive = replace(integration(), state=IntegrationState.INACTIVE)
+    assert saved("Account", of=inactive) == []
+    mapped = integration(provision=False, field_map="stage = Contact.Title text to_box")
+    assert len(saved("Contact", of=mapped)) == 1
+
+
 def test_views_are_heard_only_if_they_are_wanted():
     """And only while what happens is noted at all."""
     assert heard("file-moved.json", "FILE.PREVIEWED") == []

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from fakes.rsa_keys import PASSPHRASE, ec_pem, pem, pem_of, public_pem, rsa_key
 from inkwire.errors import InvalidInput, LimitReached, NeedsAttention, Transient
+from inkwire.providers import pem as pems
 from inkwire.providers.box import PROVIDER
-from inkwire.providers.box import pem as pems
-from inkwire.providers.box.auth import BoxConnector
+from inkwire.providers.box.auth import KEYS, BoxConnector
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BOX = BoxConnector()
@@ -150,7 +150,7 @@ def test_a_pasted_key_is_mended(mangles, legacy, locked):
     text = pem(legacy=legacy, locked=locked)
     for name in mangles:
         text = MANGLES[name](text)
-    mended, passphrase = pems.mended(text, PASSPHRASE)
+    mended, passphrase = pems.mended(text, PASSPHRASE, KEYS)
     assert mended == pem(legacy=legacy, locked=locked)
     assert passphrase == (PASSPHRASE if locked else "")
 
@@ -161,7 +161,7 @@ def test_no_paste_is_a_crash(at, text):
     lines = pem().splitlines()
     lines[at % len(lines)] = text
     try:
-        pems.mended("\n".join(lines), PASSPHRASE)
+        pems.mended("\n".join(lines), PASSPHRASE, KEYS)
     except InvalidInput as error:
         assert set(error.fields) <= {"secrets.private_key", "secrets.passphrase"}
         assert lines[5] not in str(error) or len(lines[5]) < 40

@@ -60,8 +60,8 @@ def test_the_provider_has_it():
     """Client credentials are the default; there is no way by user name and password."""
     assert isinstance(PROVIDER.connect, SalesforceConnector)
     methods = {method.name: method for method in SALESFORCE.methods}
-    assert list(methods) == ["client_credentials", "web_server"]
-    assert [method.authorizes for method in methods.values()] == [False, True]
+    assert list(methods) == ["client_credentials", "web_server", "jwt_bearer"]
+    assert [method.authorizes for method in methods.values()] == [False, True, False]
     keys = {item.key for method in methods.values() for item in method.settings}
     roles = {item.role for method in methods.values() for item in method.secrets}
     assert not (keys | roles) & {"username", "password", "security_token"}
@@ -231,7 +231,7 @@ def test_an_address_that_is_none_is_no_answer(url):
     ("status", "error", "description", "kind", "says"),
     [
         (400, "invalid_grant", "expired access/refresh token", NeedsAttention, "Sign in again"),
-        (400, "invalid_grant", "inactive user", NeedsAttention, "Sign in again"),
+        (400, "invalid_grant", "inactive user", NeedsAttention, "Setup → Users"),
         (400, "invalid_grant", "invalid authorization code", NeedsAttention, "Connect"),
         (400, "invalid_grant", "invalid code verifier", NeedsAttention, "Connect"),
         (400, "invalid_grant", "ip restricted", NeedsAttention, "IP restrictions"),

@@ -178,10 +178,10 @@ def test_the_sandboxs_keys_are_for_nobody_else(sandbox):
 def test_the_sandbox_answers_to_this_machines_names_only(sandbox, name):
     """A page whose name was rebound to 127.0.0.1 could read keys and register webhooks."""
     host = name.format(port=sandbox.port)
-    answer = requests.get(f"{sandbox.url}/box", headers={"host": host}, timeout=10)
+    answer = requests.get(f"{sandbox.url}/box", headers={"host": host}, timeout=60)
     assert answer.status_code in (400, 403)
     assert sandbox.box["client_secret"] not in answer.text
-    local = requests.get(f"{sandbox.url}/box", headers={"host": "localhost:1"}, timeout=10)
+    local = requests.get(f"{sandbox.url}/box", headers={"host": "localhost:1"}, timeout=60)
     assert sandbox.box["client_secret"] in local.text
 
 

@@ -13,8 +13,8 @@ from inkwire.providers.bolosign import PROVIDER as BOLOSIGN
 from inkwire.providers.bolosign.receive import FALLBACK_BYTES, FALLBACK_TOKENS
 from inkwire.providers.bolosign.stringify import stringify
 from inkwire.providers.generic import PROVIDER as GENERIC
-from inkwire.providers.generic.scheme import MAX_PARAMETERS, MAX_QUERY
 from inkwire.providers.settings import check_settings
+from inkwire.providers.signing import MAX_PARAMETERS, MAX_QUERY
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 STAMP = str(int(NOW.timestamp()))

@@ -1,4 +1,4 @@
-"""What web processes ask of a worker: to check a connection, to try a run without effects."""
+"""What web processes ask of a worker: to check a connection, to try a run, to look at vendors."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from inkwire.engine.dry import DryRun, tried_out
 from inkwire.engine.runner import workflow_of
 from inkwire.engine.runs import Doing
 from inkwire.engine.waits import first, moved, until
-from inkwire.errors import InkwireError, StoreError
-from inkwire.model.work import Command, CommandKind
+from inkwire.errors import InkwireError, NotFound, StoreError
+from inkwire.model.work import Command, CommandKind, Work
 from inkwire.store.contract import COMMAND, Live
 
 #: Commands that are carried out at the same time, so that a slow one holds up few.
@@ -96,7 +96,32 @@ class CommandRunner:
         if command.kind is CommandKind.CHECK_CONNECTION:
             checks = await asyncio.to_thread(self._services.connections.check, command.target)
             return [asdict(check) for check in checks]
+        if command.kind is CommandKind.ASK:
+            return await asyncio.to_thread(self._asked, command)
         return await self._dry_run(command.target)
+
+    def _asked(self, command: Command) -> Any:
+        """The answer of an integration's kind. Raises NotFound if it knows no such question."""
+        label, _, question = command.target.partition("/")
+        integration = self._services.store.integrations.get(int(label.removeprefix("int_")))
+        kind = self._kinds.get(integration.kind)
+        answer = getattr(kind, "questions", {}).get(question)
+        if answer is None:
+            raise NotFound(f"The kind {integration.kind} of {label} knows no such question.")
+        now = self._clock.now()
+        nobodys = Work(
+            id="",
+            integration_id=integration.id,
+            key=command.id,
+            workflow=question,
+            entity_key=f"integration:{integration.id}:{question}",
+            due_at=now,
+            created_at=now,
+        )
+        doing = Doing(
+            work=nobodys, integration=integration, services=self._services, executor_id=""
+        )
+        return answer(DryRun(doing), command.asks or {})
 
     async def _dry_run(self, work_id: str) -> Mapping[str, Any]:
         store = self._services.store

@@ -128,6 +128,9 @@ class EventHandler:
     subject: Callable[[Integration, ParsedEvent], Mapping[str, str] | None]
     #: Whether probable duplicates may be dispatched to it, too.
     state_idempotent: bool = False
+    #: Seconds of a slot, for events that only wake: all of a slot make one row, of the integration
+    #: itself and due at the slot's end (see `engine.slots`). 0: each key has a row, due at once.
+    gather_s: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,7 +147,9 @@ class IntegrationKind(Protocol):
     """One business process; a folder of `inkwire.integrations` holds one as `INTEGRATION`.
 
     It may also have `workflow_titles`, words for people by the workflows' names, and
-    `live_checks(integration, services)`: `Check`s that ask the vendors, for `inkwire doctor`.
+    `live_checks(integration, services)`: `Check`s that ask the vendors, for `inkwire doctor`; and
+    `questions`, functions by name of a dry run (its work has no id) and of what was asked with the
+    question, which only read and answer with JSON: a worker calls them, on a thread.
     """
 
     #: Folder name: `[a-z][a-z0-9_]*`.

@@ -248,7 +248,7 @@ class WorkDesk:
         """A command, with its result once a worker has done it; kept for a day after that."""
         caller.require(Scope.RUNS_READ)
         command = self._store.commands.get(command_id)
-        if command.kind is CommandKind.CHECK_CONNECTION:
+        if command.kind in (CommandKind.CHECK_CONNECTION, CommandKind.ASK):
             caller.require(Scope.INTEGRATIONS_READ)
         return command
 

@@ -10,6 +10,7 @@ import structlog
 
 from inkwire.clock import Clock
 from inkwire.engine.contract import EventHandler, IntegrationKind
+from inkwire.engine.slots import slot_work
 from inkwire.ids import Ids
 from inkwire.model.event import HANDED_ON, Event, EventState, Origin, ParsedEvent
 from inkwire.model.order import Order
@@ -61,6 +62,16 @@ class Hearing:
         if subject is None:
             return None
         now = self._clock.now()
+        if handler.gather_s:
+            return slot_work(
+                integration.id,
+                handler.workflow,
+                handler.gather_s,
+                work_id=self._ids.new("wrk"),
+                now=now,
+                origin=event.origin,
+                event_id=event.id,
+            )
         return Work(
             id=self._ids.new("wrk"),
             integration_id=integration.id,

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 
 from inkwire.engine.contract import Run
 from inkwire.errors import Permanent
+from inkwire.integrations.checks import sources_of
 from inkwire.providers.box.client import BoxClient
 from inkwire.providers.box.events import NO_ACTIVE_SESSION
 from inkwire.providers.box.events import TRIGGERS as KNOWN
@@ -77,7 +78,7 @@ def ensure_webhook(
     another's.
     """
     services, wanted = run.services, valid_triggers(triggers)
-    source = run.integration.source_ids[0] if run.integration.source_ids else ""
+    source = next(iter(sources_of(run.integration, services, "box")), "")
     address = f"{services.base_url}/in/{source}"
     known = services.store.integrations.get(run.integration.id).remote.get(WEBHOOK_ID)
     hook = box.webhook(known) if known else None
@@ -131,7 +132,8 @@ def _neighbour(run: Run, hook: BoxWebhook) -> str | None:
         if (
             other.id != run.integration.id
             and other.remote.get(WEBHOOK_ID) == hook.id
-            and other.source_ids != run.integration.source_ids
+            and sources_of(other, run.services, "box")
+            != sources_of(run.integration, run.services, "box")
         ):
             return other.label
     return None

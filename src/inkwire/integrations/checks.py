@@ -69,15 +69,27 @@ def connection_problems(
     return found
 
 
-def source_problems(integration: Integration, services: Services) -> list[Problem]:
-    """What is wrong with the one Box source that it hears."""
-    if len(integration.source_ids) != 1:
-        return [Problem(field="sources", text="Choose the one Box source its webhook delivers to.")]
+def source_problems(
+    integration: Integration, services: Services, *, also: tuple[str, ...] = ()
+) -> list[Problem]:
+    """What is wrong with the one Box source that it hears; `also`: other providers' it may hear."""
     known = {source.id: source for source in services.store.sources.all()}
-    source = known.get(integration.source_ids[0])
-    if source is None:
-        text = f"There is no source {integration.source_ids[0]}; choose another."
-        return [Problem(field="sources", text=text)]
-    if source.provider != "box":
-        return [Problem(field="sources", text=f"{source.name} is no Box source; choose one.")]
+    lost = [one for one in integration.source_ids if one not in known]
+    if lost:
+        return [Problem(field="sources", text=f"There is no source {lost[0]}; choose another.")]
+    heard = [known[one] for one in integration.source_ids]
+    strange = [source.name for source in heard if source.provider not in ("box", *also)]
+    if strange:
+        return [Problem(field="sources", text=f"{strange[0]} is no Box source; choose one.")]
+    if len([source for source in heard if source.provider == "box"]) != 1:
+        return [Problem(field="sources", text="Choose the one Box source its webhook delivers to.")]
     return []
+
+
+def sources_of(integration: Integration, services: Services, provider: str) -> tuple[str, ...]:
+    """Ids of the sources of one provider that it hears, in the order in which they were chosen.
+
+    One that was deleted could be anybody's, and counts.
+    """
+    known = {source.id: source.provider for source in services.store.sources.all()}
+    return tuple(one for one in integration.source_ids if known.get(one, provider) == provider)

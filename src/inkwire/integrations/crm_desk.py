@@ -27,6 +27,7 @@ from inkwire.model.crm import (
     ApiUsage,
     Attachment,
     AttachmentState,
+    BulkJob,
     FolderOrigin,
     FolderState,
     RecordFolder,
@@ -56,6 +57,8 @@ class Backlog:
     works: Mapping[WorkState, int]
     attachments: Mapping[AttachmentState, int]
     activities: Mapping[ActivityState, int]
+    #: Bulk jobs of Tasks, the newest first, at most 10.
+    jobs: Sequence[BulkJob] = ()
     #: Work that ended a minute, measured over the last minutes; 0 if too little did.
     per_minute: float
     #: When what waits and runs will be done at that speed; None if nothing waits, or nobody knows.
@@ -144,6 +147,11 @@ class CrmDesk:
             limit=limit,
         )
 
+    def jobs_of(self, caller: Caller, rows: Sequence[Activity]) -> Mapping[str, BulkJob]:
+        """The Bulk jobs that some of these Tasks (≤ 200) went in, by their batch."""
+        caller.require(Scope.INTEGRATIONS_READ)
+        return self._store.bulk_jobs.of({one.batch_id for one in rows if one.batch_id})
+
     def unmapped(
         self,
         caller: Caller,
@@ -178,6 +186,7 @@ class CrmDesk:
             works=works,
             attachments=self._store.attachments.counts(integration_id),
             activities=self._store.activities.counts(integration_id),
+            jobs=self._store.bulk_jobs.newest(integration_id),
             per_minute=speed,
             ends_at=now + timedelta(minutes=left / speed) if speed else None,
         )

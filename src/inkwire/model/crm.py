@@ -74,6 +74,9 @@ class AttachmentState(StrEnum):
     VERIFIED = "verified"
     #: It cannot come to that record, or other bytes arrived; `note` says why.
     FAILED = "failed"
+    #: Its turn came after a newer version was there, and Salesforce takes no older one after that;
+    #: nothing is wrong, and nobody has to do anything.
+    LEFT_OUT = "left_out"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,6 +151,44 @@ class Activity:
     note: str = ""
     created_at: datetime
     done_at: datetime | None = None
+
+
+class BulkJobState(StrEnum):
+    """How far a Bulk API job of Tasks is."""
+
+    #: Tasks are being put into it; Salesforce has no row of it.
+    GATHERING = "gathering"
+    #: Salesforce has given it an id; its rows are there whole, or not at all.
+    OPEN = "open"
+    #: Its rows are there, and Salesforce works on them.
+    QUEUED = "queued"
+    #: Its results are kept, or nothing is to be had of it any more.
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BulkJob:
+    """A job of Salesforce's Bulk API 2.0 with many Tasks. Unique by its batch."""
+
+    #: Batch of the activities in it (`blk_…`).
+    batch_id: str
+    integration_id: int
+    state: BulkJobState = BulkJobState.GATHERING
+    #: Salesforce's id (750…); "" while it has none.
+    job_id: str = ""
+    #: Tasks in it; 0 while they are gathered.
+    size: int = 0
+    #: Rows that Salesforce has worked on, those among them that it refused, and its own word for
+    #: the state (`InProgress`), as it said last.
+    processed: int = 0
+    failed: int = 0
+    said: str = ""
+    #: A sentence for a person.
+    note: str = ""
+    created_at: datetime
+    #: When Salesforce is asked about it next.
+    look_at: datetime
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -65,6 +65,9 @@ class ParsedEvent:
     #: What makes two deliveries the same event: a vendor's id, or canonical content.
     dedupe_key: bytes
     dedupe_kind: DedupeKind
+    #: What a repeat under a hard key must agree in; None: the body. For a vendor that repeats an
+    #: event with what it is about as that is by then, or among other events.
+    unchanging: bytes | None = None
     #: `box:file:ID`; None if the body names nothing.
     entity_key: str | None = None
     #: When it happened, by the vendor's clock; None if the body does not say.

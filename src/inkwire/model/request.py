@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 #: Header names as ASGI gives them: lower case, bytes; repeats kept, in order.
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -20,7 +21,7 @@ class InboundRequest:
     #: The path as sent (percent-escapes kept), without the query.
     path: str
     #: The query as sent, without `?`.
-    query: bytes = b""
+    query: bytes = field(default=b"", repr=False)
     headers: Headers = ()
     body: bytes = field(default=b"", repr=False)
 
@@ -45,7 +46,7 @@ class SignedRequest:
     headers: tuple[tuple[str, str], ...]
     body: bytes = field(repr=False)
     #: Appended to the URL by generic sources that sign in the query; without `?`.
-    query: str = ""
+    query: str = field(default="", repr=False)
 
     def as_inbound(self, path: str = "/in/x") -> InboundRequest:
         """The request that a server would see, header names lower-cased."""
@@ -74,3 +75,13 @@ def shown_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str
         )
         for name, value in headers
     ]
+
+
+def shown_query(query: bytes) -> str:
+    """The query for a person's eyes: values of parameters that carry credentials redacted."""
+    parts = []
+    for part in query.decode("utf-8", "replace").split("&"):
+        name, equals, _ = part.partition("=")
+        secret = equals and is_secret_header(unquote_to_bytes(name))
+        parts.append(f"{name}=«redacted»" if secret else part)
+    return "&".join(parts)

@@ -255,6 +255,8 @@ class CommandKind(StrEnum):
     CHECK_CONNECTION = "check_connection"
     #: Run a work row without effects and list what it would call. Target: a work id.
     DRY_RUN = "dry_run"
+    #: Answer a question of an integration's kind, with reads only. Target: `int_7/QUESTION`.
+    ASK = "ask"
 
 
 class CommandState(StrEnum):
@@ -273,6 +275,8 @@ class Command:
     kind: CommandKind
     target: str
     state: CommandState = CommandState.NEW
+    #: What is asked for beside the target, as JSON; None once it is answered.
+    asks: Mapping[str, Any] | None = None
     result: Any = None
     #: A sentence if it failed.
     error: str = ""

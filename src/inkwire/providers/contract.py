@@ -309,6 +309,9 @@ class Provider:
     receive: Receiver | None = None
     connect: Connector | None = None
     recipes: tuple[Recipe, ...] = ()
+    #: Whether the sender's proof covers the body. False: the vendor signs nothing, a shared secret
+    #: speaks for the sender alone, and nothing may be done by what a body says.
+    proves_body: bool = True
     #: Import path of the package that holds manual.md and cases/.
     package: str
     #: Import path of the module with `mount(stage)`, see `providers.sandboxing`; empty: none.

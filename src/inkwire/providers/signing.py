@@ -5,6 +5,7 @@ import binascii
 import hmac
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote_to_bytes
 
 from inkwire.errors import InvalidInput
 from inkwire.model.request import InboundRequest
@@ -16,6 +17,8 @@ from inkwire.moments import from_micros
 _UNITS = ((11, 1_000_000), (14, 1_000), (17, 1))
 #: Longest header value that is looked at, in bytes: no scheme comes near.
 MAX_HEADER = 4096
+#: Longest query in bytes, and most parameters, that are looked at: anybody can send one.
+MAX_QUERY, MAX_PARAMETERS = 4096, 64
 
 
 def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
@@ -74,6 +77,31 @@ def one_header(request: InboundRequest, *names: bytes) -> bytes | Refused:
     return Refused(
         reason=Reason.MISSING_HEADER, detail=f"The header {names[0].decode('ascii')} is missing."
     )
+
+
+def one_parameter(request: InboundRequest, name: str) -> bytes | Refused:
+    """The one value of a parameter of the URL; Refused as by `one_header`."""
+    if len(request.query) > MAX_QUERY or request.query.count(b"&") >= MAX_PARAMETERS:
+        return Refused(
+            reason=Reason.MALFORMED,
+            detail=f"The URL has over {MAX_QUERY} bytes or {MAX_PARAMETERS} parameters.",
+        )
+    wanted = name.encode()
+    pairs = [pair.partition(b"=") for pair in request.query.split(b"&")]
+    # A plus stays a plus, unlike in forms: base64 has it.
+    values = [unquote_to_bytes(value) for key, _, value in pairs if unquote_to_bytes(key) == wanted]
+    if not values:
+        return Refused(
+            reason=Reason.MISSING_HEADER, detail=f"The URL has no parameter {name or 'of no name'}."
+        )
+    value = values[0]
+    if len(values) > 1 or not value or len(value) > MAX_HEADER or not value.isascii():
+        return Refused(
+            reason=Reason.MALFORMED,
+            detail=f"The parameter {name} is there {len(values)} times, or it is empty, "
+            f"over {MAX_HEADER} bytes or not ASCII.",
+        )
+    return value
 
 
 def by_role(secrets: Iterable[Secret], role: str) -> list[Secret]:

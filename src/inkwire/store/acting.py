@@ -73,6 +73,18 @@ class Ending:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RunEnd:
+    """The end of one run."""
+
+    #: The row as it was read; of it count id, entity and run number.
+    work: Work
+    #: The executor that ran it, and must run it still; None: whoever runs it.
+    by: str | None
+    ending: Ending
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SecretText:
     """A connection's secret, to be sealed."""
 
@@ -175,6 +187,18 @@ class Works(Protocol):
         To NEW: the run number grows by 1. Without `due_at` it is due at once, one parked on
         CONNECTION after a minute. If `cancel_asked`, NEW and PARKED become CANCELLED.
         """
+        ...
+
+    def end_runs(self, ends: Sequence[RunEnd], *, steps: Sequence[Step] = ()) -> list[bool]:
+        """Ends runs, each as `end` does, and keeps steps as `RunLog.add_steps`: all or nothing.
+
+        For each end, in their order, whether the row was RUNNING with that run number and, if
+        named, that executor; one that was not changes nothing and keeps no other from its end.
+        """
+        ...
+
+    def in_hand(self, executor_id: str) -> Mapping[str, tuple[int, bool]]:
+        """Rows that an executor runs, all of them: id → (run number, `cancel_asked`)."""
         ...
 
     def take_over(self, work_id: str, *, run_number: int, of: str, by: str) -> Work | None:
@@ -299,6 +323,10 @@ class RunLog(Protocol):
 
     def add_step(self, step: Step) -> None:
         """Keeps a step's try; its id is (run, name, attempt), kept once."""
+        ...
+
+    def add_steps(self, steps: Sequence[Step]) -> None:
+        """Keeps many in one transaction, each once."""
         ...
 
     def steps(self, work_id: str) -> list[Step]:

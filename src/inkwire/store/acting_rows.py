@@ -1,6 +1,6 @@
 """Rows of acting to models and back. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from inkwire.model.work import (
 from inkwire.moments import from_micros, to_micros
 from inkwire.store import schema_acting as tables
 from inkwire.store.intake import clean
+from inkwire.store.keepable import require_keepable
 from inkwire.store.rows import Row
 
 #: All but what is sealed.
@@ -142,6 +143,13 @@ def step_row(one: Step) -> tuple[Any, ...]:
     )
 
 
+def noted_rows(steps: Sequence[Step]) -> list[tuple[Any, ...]]:
+    """Tries as rows, in one order of all writers. Raises StoreError for an id that none keeps."""
+    for one in steps:
+        require_keepable(one.id, one.work_id, one.run_id, one.name)
+    return [step_row(one) for one in sorted(steps, key=lambda one: one.id)]
+
+
 def call(row: Row) -> Call:
     """A recorded API request."""
     return Call(**_values(row))
@@ -171,9 +179,11 @@ def executor(row: Row) -> Executor:
 
 
 def command(row: Row) -> Command:
-    """A command, without its lease."""
+    """A command, without its lease. What is asked stands where its answer will."""
     values = _values(row)
     del values["leased_until"]
+    if row.state == CommandState.NEW.value:
+        values |= {"asks": row.result, "result": None}
     values["kind"] = CommandKind(row.kind)
     values["state"] = CommandState(row.state)
     return Command(**values)

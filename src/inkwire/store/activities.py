@@ -11,12 +11,13 @@ from inkwire.store import crm_rows, rows
 from inkwire.store import schema_crm as tables
 from inkwire.store.contract import MAX_PAGE, WORK
 from inkwire.store.crm_lists import conditions, counts, page_size
-from inkwire.store.database import Database, one_of
+from inkwire.store.database import Database, one_of, tested
 from inkwire.store.intake import clean
 from inkwire.store.keepable import known, require_keepable
 from inkwire.store.schema_acting import integrations
 
 _activities = tables.activities
+_jobs = tables.bulk_jobs
 _S = ActivityState
 _MAX_BATCHES = 100
 _DONE = (
@@ -93,12 +94,15 @@ class SqlActivities:
         return [crm_rows.activity(row) for row in found]
 
     def batches(self, integration_id: int) -> list[str]:
-        """Batches that have rows in SENDING, oldest first, at most 100."""
+        """Batches that have rows in SENDING, oldest first, at most 100; none of a Bulk job."""
+        number = known(integration_id)
+        jobs = sa.select(_jobs.c.batch_id).where(_jobs.c.integration_id == number, tables.UNDER_WAY)
         wanted = (
             sa.select(_activities.c.batch_id)
             .where(
-                _activities.c.integration_id == known(integration_id),
+                _activities.c.integration_id == number,
                 _activities.c.state == _S.SENDING.value,
+                _activities.c.batch_id.not_in(jobs),
             )
             .group_by(_activities.c.batch_id)
             .order_by(sa.func.min(_activities.c.id))
@@ -106,6 +110,26 @@ class SqlActivities:
         )
         with self._database.reading() as conn:
             return list(conn.scalars(wanted))
+
+    def sending(self, integration_id: int, batch_id: str) -> list[Activity]:
+        """All rows of a batch that are SENDING, oldest first."""
+        wanted = sa.select(_activities).where(
+            _activities.c.integration_id == known(integration_id),
+            tables.IN_BATCH,
+            _activities.c.batch_id == clean(batch_id),
+            tested(_activities.c.state) == _S.SENDING.value,
+        )
+        return self._all(wanted.order_by(_activities.c.id))
+
+    def waiting(self, integration_id: int, *, most: int) -> int:
+        """How many are WAITING, counted up to `most`."""
+        some = sa.select(sa.literal(1)).where(
+            _activities.c.integration_id == known(integration_id),
+            _activities.c.state == _S.WAITING.value,
+        )
+        some = some.select_from(_activities).limit(max(0, most))
+        with self._database.reading() as conn:
+            return conn.scalar(sa.select(sa.func.count()).select_from(some.subquery())) or 0
 
     def done(self, tasks: Mapping[str, str], *, at: datetime) -> None:
         """Activities (by id) → DONE with the ids of their Tasks; one that is DONE stays."""

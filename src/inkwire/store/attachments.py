@@ -43,6 +43,8 @@ _AGAIN = (
     "note",
     "name_term",
 )
+#: States of rows that are no longer on their way, and not there either.
+_ENDED = frozenset({_S.FAILED, _S.LEFT_OUT})
 _ON_ITS_WAY = _attachments.c.state.in_((_S.PLANNED.value, _S.STORED.value))
 
 
@@ -55,9 +57,9 @@ class SqlAttachments:
     def plan(self, rows: Sequence[Attachment]) -> list[Attachment]:
         """Keeps those whose (integration, file, version, record) is free; what is there, in order.
 
-        One that is FAILED becomes PLANNED again, as it is given. Of a version one row at most is
-        the `first` that is not FAILED: another that is given as such becomes a link, and a planned
-        link becomes the first if it is given as such and there is none.
+        One that is FAILED or LEFT_OUT becomes PLANNED again, as it is given. Of a version one row
+        at most is the `first` that is neither: another that is given as such becomes a link, and
+        a planned link becomes the first if it is given as such and there is none.
         """
         for _ in range(_MOST_TRIES - 1):
             # Of two firsts of other records neither sees the other's row; the later one does then.
@@ -142,6 +144,11 @@ class SqlAttachments:
         """PLANNED or STORED → FAILED with a sentence. Raises NotFound."""
         values = {"state": _S.FAILED.value, "note": clean(note)}
         return self._move(attachment_id, _ON_ITS_WAY, values)
+
+    def left_out(self, attachment_id: str, *, note: str) -> Attachment:
+        """PLANNED → LEFT_OUT with a sentence, and no longer the `first`. Raises NotFound."""
+        values = {"state": _S.LEFT_OUT.value, "note": clean(note), "first": False}
+        return self._move(attachment_id, _attachments.c.state == _S.PLANNED.value, values)
 
     def unsettled(self, integration_id: int, *, limit: int = 200) -> list[Attachment]:
         """STORED rows, and PLANNED links whose version is STORED or VERIFIED; oldest first."""
@@ -228,12 +235,12 @@ def _changes(
     """What planning changes of the row that is there."""
     found = there[_key(given)]
     taken = any(
-        one.first and one.state is not _S.FAILED and one.id != found.id
+        one.first and one.state not in _ENDED and one.id != found.id
         for one in there.values()
         if _version(one) == _version(given)
     )
     first = given.first and not taken
-    if found.state is _S.FAILED:
+    if found.state in _ENDED:
         row = crm_rows.attachment_row(replace(given, first=first))
         again = dict(zip(crm_rows.ATTACHMENT_COLUMNS, row, strict=True))
         return {name: again[name] for name in _AGAIN} | {"stored_at": None}

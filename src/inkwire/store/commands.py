@@ -37,7 +37,8 @@ class SqlCommands:
                     kind=command.kind.value,
                     target=command.target,
                     state=command.state.value,
-                    result=command.result,
+                    # The answer takes its place.
+                    result=command.asks if command.state is CommandState.NEW else command.result,
                     error=clean(command.error),
                     created_at=command.created_at,
                     created_by=command.created_by,

@@ -27,7 +27,14 @@ from inkwire.store.acting import (
     RunLog,
     Works,
 )
-from inkwire.store.crm import Activities, ApiUsages, Attachments, FieldStates, RecordFolders
+from inkwire.store.crm import (
+    Activities,
+    ApiUsages,
+    Attachments,
+    BulkJobs,
+    FieldStates,
+    RecordFolders,
+)
 from inkwire.store.ordering import Documents, Evidence, Orders, SignRequests, Templates
 from inkwire.store.sending import Jobs, NewMessage, Outbox, Subscribers
 
@@ -403,6 +410,7 @@ class Store(Protocol):
     record_folders: RecordFolders
     attachments: Attachments
     activities: Activities
+    bulk_jobs: BulkJobs
     api_usages: ApiUsages
     field_states: FieldStates
 

@@ -12,6 +12,8 @@ from inkwire.model.crm import (
     ApiUsage,
     Attachment,
     AttachmentState,
+    BulkJob,
+    BulkJobState,
     FieldAgreement,
     FieldState,
     FolderState,
@@ -105,10 +107,10 @@ class Attachments(Protocol):
     def plan(self, rows: Sequence[Attachment]) -> list[Attachment]:
         """Keeps those whose (integration, file, version, record) is free; what is there, in order.
 
-        One that is FAILED becomes PLANNED again, as it is given (`created_at` and id stay). Of a
-        version one row at most is the `first` that is not FAILED: another that is given as such
-        becomes a link, and a planned link becomes the first if it is given as such and there is
-        none.
+        One that is FAILED or LEFT_OUT becomes PLANNED again, as it is given (`created_at` and id
+        stay). Of a version one row at most is the `first` that is neither: another that is given as
+        such becomes a link, and a planned link becomes the first if it is given as such and there
+        is none.
         """
         ...
 
@@ -134,6 +136,13 @@ class Attachments(Protocol):
 
     def failed(self, attachment_id: str, *, note: str, at: datetime) -> Attachment:
         """PLANNED or STORED → FAILED with a sentence; VERIFIED stays. Raises NotFound."""
+        ...
+
+    def left_out(self, attachment_id: str, *, note: str) -> Attachment:
+        """PLANNED → LEFT_OUT with a sentence, and no longer the `first`; others stay.
+
+        Raises NotFound.
+        """
         ...
 
     def unsettled(self, integration_id: int, *, limit: int = 200) -> list[Attachment]:
@@ -165,7 +174,18 @@ class Activities(Protocol):
         ...
 
     def batches(self, integration_id: int) -> list[str]:
-        """Batches that have rows in SENDING, oldest first, at most 100."""
+        """Batches that have rows in SENDING, oldest first, at most 100.
+
+        Those of Bulk jobs that are under way are left out: see `BulkJobs.under_way`.
+        """
+        ...
+
+    def sending(self, integration_id: int, batch_id: str) -> list[Activity]:
+        """All rows of a batch that are SENDING, oldest first; thousands if it is a Bulk job's."""
+        ...
+
+    def waiting(self, integration_id: int, *, most: int) -> int:
+        """How many are WAITING, counted up to `most`."""
         ...
 
     def done(self, tasks: Mapping[str, str], *, at: datetime) -> None:
@@ -205,6 +225,62 @@ class Activities(Protocol):
 
     def counts(self, integration_id: int | None = None) -> Mapping[ActivityState, int]:
         """How many are in each state (each counted up to 10,000)."""
+        ...
+
+
+class BulkJobs(Protocol):
+    """Jobs of Salesforce's Bulk API, each with the Tasks of one batch."""
+
+    def begin(self, job: BulkJob) -> BulkJob:
+        """Keeps it, GATHERING; one of its integration that still gathers is returned instead."""
+        ...
+
+    def gather(self, batch_id: str, *, limit: int) -> list[Activity]:
+        """The oldest WAITING activities (≤ 200) become SENDING in it, besides those that are.
+
+        Those that it took; none when its job is not GATHERING any more.
+        """
+        ...
+
+    def opened(self, batch_id: str, *, job_id: str, look_at: datetime) -> BulkJob:
+        """GATHERING → OPEN with Salesforce's id and the number of its rows.
+
+        One that has an id already, or has ended, stays as it is. Raises NotFound.
+        """
+        ...
+
+    def noted(
+        self,
+        batch_id: str,
+        *,
+        state: BulkJobState,
+        said: str,
+        processed: int,
+        failed: int,
+        look_at: datetime,
+    ) -> None:
+        """What Salesforce said of one that is OPEN or QUEUED."""
+        ...
+
+    def ended(
+        self, batch_id: str, *, note: str, at: datetime, only: BulkJobState | None = None
+    ) -> bool:
+        """→ ENDED, with a sentence; one that is ENDED stays, and one that is not `only` that.
+
+        Whether it did.
+        """
+        ...
+
+    def under_way(self, integration_id: int) -> list[BulkJob]:
+        """Those that are not ENDED, oldest first, at most 100."""
+        ...
+
+    def of(self, batch_ids: Collection[str]) -> Mapping[str, BulkJob]:
+        """Those of the given batches (≤ 200) that are Bulk jobs, by batch."""
+        ...
+
+    def newest(self, integration_id: int, *, limit: int = 10) -> list[BulkJob]:
+        """The newest first, whatever their state."""
         ...
 
 

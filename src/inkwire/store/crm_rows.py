@@ -9,6 +9,8 @@ from inkwire.model.crm import (
     ApiUsage,
     Attachment,
     AttachmentState,
+    BulkJob,
+    BulkJobState,
     FieldAgreement,
     FieldSide,
     FieldState,
@@ -23,6 +25,9 @@ from inkwire.store.intake import clean
 from inkwire.store.keepable import require_keepable
 from inkwire.store.rows import Row
 
+#: Characters of a Task's Description, as Salesforce takes them: its end says whose it is.
+MAX_DESCRIPTION = 32_000
+
 FOLDER_FIELDS = tuple(
     column for column in tables.record_folders.c if column.name not in ("name_term", "record_term")
 )
@@ -31,6 +36,7 @@ ATTACHMENT_FIELDS = tuple(column for column in tables.attachments.c if column.na
 FOLDER_COLUMNS = tuple(column.name for column in tables.record_folders.c)
 ATTACHMENT_COLUMNS = tuple(column.name for column in tables.attachments.c)
 ACTIVITY_COLUMNS = tuple(column.name for column in tables.activities.c)
+BULK_COLUMNS = tuple(column.name for column in tables.bulk_jobs.c)
 FIELD_COLUMNS = tuple(column.name for column in tables.field_states.c)
 
 
@@ -119,7 +125,7 @@ def activity_row(one: Activity) -> tuple[Any, ...]:
         one.integration_id,
         one.key,
         clean(one.subject),
-        clean(one.description),
+        clean(one.description, MAX_DESCRIPTION),
         one.who_id,
         one.what_id,
         one.activity_date.isoformat(),
@@ -130,6 +136,30 @@ def activity_row(one: Activity) -> tuple[Any, ...]:
         clean(one.note),
         to_micros(one.created_at),
         _micros(one.done_at),
+    )
+
+
+def bulk_job(row: Row) -> BulkJob:
+    """A Bulk job from a whole row."""
+    return BulkJob(**_values(row) | {"state": BulkJobState(row.state)})
+
+
+def bulk_row(one: BulkJob) -> tuple[Any, ...]:
+    """The columns BULK_COLUMNS of a Bulk job, as they lie in the table."""
+    require_keepable(one.batch_id, one.job_id)
+    return (
+        one.batch_id,
+        one.integration_id,
+        one.state.value,
+        one.job_id,
+        one.size,
+        one.processed,
+        one.failed,
+        clean(one.said),
+        clean(one.note),
+        to_micros(one.created_at),
+        to_micros(one.look_at),
+        _micros(one.ended_at),
     )
 
 

@@ -113,7 +113,9 @@ def seal(intake: Intake, cipher: Cipher, hashes: HubHash) -> Sealed:
     for position, event in enumerate(intake.events):
         row = _event_row(intake, position, event, hashes, received_us)
         events.append(row)
-        claim = Claim(row[_KEY], row[_KIND], event.id, body_hash, received_us)
+        unchanging = event.parsed.unchanging
+        said = body_hash if unchanging is None else hashes.body(unchanging)
+        claim = Claim(row[_KEY], row[_KIND], event.id, said, received_us)
         candidates.append(Candidate(claim, event.state))
     return Sealed(
         intake,

@@ -24,11 +24,19 @@ from inkwire.store.acting import (
 from inkwire.store.activities import SqlActivities
 from inkwire.store.api_usages import SqlApiUsages
 from inkwire.store.attachments import SqlAttachments
+from inkwire.store.bulk_jobs import SqlBulkJobs
 from inkwire.store.cipher import Cipher
 from inkwire.store.commands import SqlCommands
 from inkwire.store.connections import SqlConnections
 from inkwire.store.contract import Access, Dispatch, Events, Inbound, Sources, Store
-from inkwire.store.crm import Activities, ApiUsages, Attachments, FieldStates, RecordFolders
+from inkwire.store.crm import (
+    Activities,
+    ApiUsages,
+    Attachments,
+    BulkJobs,
+    FieldStates,
+    RecordFolders,
+)
 from inkwire.store.database import Database
 from inkwire.store.dispatch import SqlDispatch
 from inkwire.store.documents import SqlDocuments
@@ -100,6 +108,7 @@ class SqlStore:
         self.record_folders: RecordFolders = SqlRecordFolders(database)
         self.attachments: Attachments = SqlAttachments(database)
         self.activities: Activities = SqlActivities(database)
+        self.bulk_jobs: BulkJobs = SqlBulkJobs(database)
         self.api_usages: ApiUsages = SqlApiUsages(database)
         self.field_states: FieldStates = SqlFieldStates(database)
 

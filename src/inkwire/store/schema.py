@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from inkwire.moments import from_micros, to_micros
 
 #: The migration that makes these tables.
-HEAD = "0005"
+HEAD = "0006"
 
 #: Conditions of partial indexes. Literal and untyped, so that a query says exactly what the index
 #: says (typed as booleans, SQLite would be asked for `… = 1` and would not see the match).
@@ -27,6 +27,9 @@ IS_WAITING: sa.ColumnElement[bool] = sa.literal_column(
 )
 IS_REPEAT: sa.ColumnElement[bool] = sa.literal_column("duplicate_of IS NOT NULL")
 NOT_NEW: sa.ColumnElement[bool] = sa.literal_column("state <> 'new'")
+
+#: Where an index keeps its condition for `for_postgresql`.
+_WHERE = "inkwire_where"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -72,9 +75,22 @@ class Json(sa.types.TypeDecorator[Any]):
         return None if value is None else msgspec.json.decode(value)
 
 
-def partial(name: str, condition: sa.ColumnElement[bool], *columns: str) -> sa.Index:
-    """An index of the rows that meet a condition."""
-    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+def partial(
+    name: str, condition: sa.ColumnElement[bool], *columns: str, unique: bool = False
+) -> sa.Index:
+    """An index of the rows that meet a condition. See `for_postgresql`."""
+    return sa.Index(name, *columns, unique=unique, sqlite_where=condition, info={_WHERE: condition})
+
+
+def for_postgresql() -> None:
+    """Tells the partial indexes' conditions to PostgreSQL, too, for whoever makes or compares them.
+
+    Not where they are declared: naming the dialect loads it, 2 MB that SQLite has no use for.
+    """
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if _WHERE in index.info:
+                index.dialect_kwargs["postgresql_where"] = index.info[_WHERE]
 
 
 def text() -> sa.Text:

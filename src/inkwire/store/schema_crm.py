@@ -6,7 +6,7 @@ All is plain: ids, states, names of files and records, and what is to be noted i
 
 import sqlalchemy as sa
 
-from inkwire.model.crm import AttachmentState, FolderState
+from inkwire.model.crm import AttachmentState, BulkJobState, FolderState
 from inkwire.store.schema import Micros, make_id, may, metadata, need, partial, text
 
 IS_MAPPED: sa.ColumnElement[bool] = sa.literal_column(f"state = '{FolderState.MAPPED.value}'")
@@ -19,6 +19,7 @@ IS_FIRST: sa.ColumnElement[bool] = sa.literal_column(
 )
 IN_BATCH: sa.ColumnElement[bool] = sa.literal_column("batch_id IS NOT NULL")
 HAS_WHAT: sa.ColumnElement[bool] = sa.literal_column("what_id IS NOT NULL")
+UNDER_WAY: sa.ColumnElement[bool] = sa.literal_column(f"state <> '{BulkJobState.ENDED.value}'")
 
 #: Lists walk `updated_at` from its end; `synced_at` stands in no index, for it moves with each
 #: file.
@@ -103,14 +104,8 @@ attachments = sa.Table(
         "record_id",
         unique=True,
     ),
-    sa.Index(
-        "uq_attachments_first",
-        "integration_id",
-        "file_id",
-        "version_id",
-        unique=True,
-        sqlite_where=IS_FIRST,
-        postgresql_where=IS_FIRST,
+    partial(
+        "uq_attachments_first", IS_FIRST, "integration_id", "file_id", "version_id", unique=True
     ),
     partial(
         "ix_attachments_latest",
@@ -155,6 +150,26 @@ activities = sa.Table(
     sa.Index("ix_activities_state", "state", "id"),
     sa.Index("ix_activities_integration_state", "integration_id", "state", "id"),
     sa.Index("ix_activities_work", "work_id", "id"),
+)
+
+#: A few thousand Tasks each, so there are few; batch ids sort by time.
+bulk_jobs = sa.Table(
+    "bulk_jobs",
+    metadata,
+    sa.Column("batch_id", text(), primary_key=True),
+    need("integration_id", sa.BigInteger()),
+    need("state"),
+    need("job_id"),
+    need("size", sa.BigInteger()),
+    need("processed", sa.BigInteger()),
+    need("failed", sa.BigInteger()),
+    need("said"),
+    need("note"),
+    need("created_at", Micros()),
+    need("look_at", Micros()),
+    may("ended_at", Micros()),
+    sa.Index("ix_bulk_jobs_integration", "integration_id", "batch_id"),
+    partial("ix_bulk_jobs_under_way", UNDER_WAY, "integration_id", "batch_id"),
 )
 
 #: The last word of each connection's organisation.

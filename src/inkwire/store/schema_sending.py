@@ -81,15 +81,7 @@ webhooks = sa.Table(
     need("max_in_flight", sa.Integer()),
     need("created_at", Micros()),
     need("updated_at", Micros()),
-    sa.Index(
-        "uq_webhooks_address",
-        "application_id",
-        "topic",
-        "address",
-        unique=True,
-        sqlite_where=NOT_DELETED,
-        postgresql_where=NOT_DELETED,
-    ),
+    partial("uq_webhooks_address", NOT_DELETED, "application_id", "topic", "address", unique=True),
     sa.Index("ix_webhooks_topic", "topic", "application_id"),
     sa.Index("ix_webhooks_application", "application_id", "id"),
 )

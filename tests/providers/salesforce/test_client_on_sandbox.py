@@ -1,14 +1,16 @@
 """Every call of the client against the real sandbox process, which refuses what Salesforce does."""
 
+import csv
 import hashlib
+import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fakes.sandbox import SandboxProcess
+from fakes.sandbox import SandboxProcess, until
 from inkwire.errors import Ambiguous, LimitReached, NeedsAttention, Permanent, Transient
 from inkwire.providers.salesforce.auth import SalesforceConnector
-from inkwire.providers.salesforce.client import SalesforceCalling, open_client
+from inkwire.providers.salesforce.client import SalesforceCalling, bulk_csv, open_client
 from inkwire.providers.salesforce.ids import is_id, same
 from inkwire.providers.salesforce.objects import Duplicate, FileDraft, moment_of
 from inkwire.providers.salesforce.soql import at_least, equals, one_of, select
@@ -376,3 +378,117 @@ def test_a_locked_account_is_tried_again(crm, sandbox):
     finally:
         sandbox.call("POST", "/salesforce/locks", {"account_id": account, "held": False})
     assert crm.update("Account", account, {"Name": "x"})
+
+
+# --- Bulk API 2.0
+
+COLUMNS = ("Subject", "Description", "WhatId")
+
+
+def test_a_job_from_beginning_to_end(crm, sandbox):
+    """One upload in its life; results by row, with the organisation's own words."""
+    deal = crm.create("Opportunity", {"Name": "Bulk", "StageName": "Prospecting",
+                                      "CloseDate": "2027-01-31"})  # fmt: skip
+    text = 'one, "two"\nthree 😀 =1+1'
+    rows = [{"Subject": f"T {at}", "Description": text, "WhatId": deal} for at in range(7)]
+    rows[3]["WhatId"] = "003" + deal[3:]
+    job = crm.create_job("Task")
+    assert job.startswith("750")
+    assert crm.job(job).state == "Open"
+    assert crm.close_job(job) is False, "nothing was uploaded"
+    assert crm.fill_job(job, bulk_csv.written(COLUMNS, rows)) is True
+    assert crm.fill_job(job, bulk_csv.written(COLUMNS, rows)) is False
+    assert crm.close_job(job) is True
+    assert crm.close_job(job) is False
+    assert crm.fill_job(job, b"") is False
+    said = until(lambda: (one := crm.job(job)).ended and one)
+    assert (said.state, said.processed, said.failed, said.message) == ("JobComplete", 7, 1, "")
+    made, [refused] = crm.job_made(job), crm.job_refused(job)
+    assert sorted(one.fields["Subject"] for one in made) == [f"T {at}" for at in (0, 1, 2, 4, 5, 6)]
+    assert {one.fields["Description"] for one in made} == {text}
+    found = crm.record("Task", made[0].result.id, ["Subject", "Description", "WhatId"])
+    assert found == {"Id": made[0].result.id} | made[0].fields
+    assert refused.fields["Subject"] == "T 3"
+    assert (refused.result.ok, refused.result.fields) == (False, ("WhatId",))
+    assert refused.result.code == "FIELD_INTEGRITY_EXCEPTION"
+    assert refused.result.message.startswith("Related To ID: id value of incorrect type")
+    assert crm.job_left(job) == []
+    assert crm.abort_job(job) is False
+
+
+def test_another_client_reads_the_results_of_our_job(crm, sf):
+    """simple-salesforce and the standard library's reader find every row as it was written."""
+    given = [
+        {"Subject": f"=T {at}", "Description": 'a "b",\n,c 契\nInkwire: act_1'} for at in range(9)
+    ]
+    job = crm.create_job("Task")
+    crm.fill_job(job, bulk_csv.written(("Subject", "Description"), given))
+    crm.close_job(job)
+    until(lambda: crm.job(job).ended)
+    text = sf.bulk2.Task.get_successful_records(job)
+    found = list(csv.DictReader(io.StringIO(text, newline="")))
+    kept = [{name: one[name] for name in ("Subject", "Description")} for one in found]
+    assert sorted(kept, key=lambda one: one["Subject"]) == given
+    assert {one.result.id for one in crm.job_made(job)} == {one["sf__Id"] for one in found}
+    assert sf.Task.get(found[0]["sf__Id"])["Subject"] == found[0]["Subject"]
+    assert list(csv.DictReader(io.StringIO(sf.bulk2.Task.get_failed_records(job)))) == []
+
+
+def test_a_job_that_is_aborted_or_fails(crm, sandbox):
+    """What was left is told of, and why."""
+    job = crm.create_job("Task")
+    crm.fill_job(job, bulk_csv.written(("Subject",), [{"Subject": "a"}]))
+    assert crm.abort_job(job) is True
+    assert (crm.job(job).state, crm.job(job).ended) == ("Aborted", True)
+    assert [one.fields for one in crm.job_left(job)] == [{"Subject": "a"}]
+    assert crm.job_left(job)[0].result is None
+    assert crm.job_made(job) == crm.job_refused(job) == []
+    job = crm.create_job("Task")
+    crm.fill_job(job, b'"Nope__c"\n"a"\n')
+    crm.close_job(job)
+    said = until(lambda: (one := crm.job(job)).ended and one)
+    assert (said.state, said.message) == (
+        "Failed", "InvalidBatch : Field name not found : Nope__c"
+    )  # fmt: skip
+
+
+def test_a_job_that_is_not_there(crm):
+    """Purged after seven days, or deleted: None, and False for what it was to do."""
+    job = "750000000000001AAA"
+    assert crm.job(job) is None
+    assert crm.job_made(job) is crm.job_refused(job) is crm.job_left(job) is None
+    assert (crm.fill_job(job, b""), crm.close_job(job), crm.abort_job(job)) == (False,) * 3
+    with pytest.raises(Permanent, match="no id"):
+        crm.job("../limits")
+
+
+def test_results_before_the_end_and_an_object_that_is_none(crm):
+    """Refused in the API's own words."""
+    job = crm.create_job("Task")
+    with pytest.raises(Permanent, match="INVALIDJOBSTATE"):
+        crm.job_made(job)
+    with pytest.raises(Permanent, match="INVALIDJOB"):
+        crm.create_job("Nope__c")
+
+
+@pytest.mark.parametrize("kind", ["reset_before_commit", "reset_after_commit"])
+def test_no_call_of_a_job_is_in_doubt(crm, sandbox, kind):
+    """A repeat makes nothing twice, so a lost answer is Transient and not Ambiguous."""
+    job = crm.create_job("Task")
+    data = bulk_csv.written(("Subject",), [{"Subject": "a"}])
+    for method, call in (
+        ("POST", lambda: crm.create_job("Task")),
+        ("PUT", lambda: crm.fill_job(job, data)),
+        ("PATCH", lambda: crm.close_job(job)),
+    ):
+        sandbox.fault(method=method, path="/jobs/ingest", kind=kind)
+        with pytest.raises(Transient):
+            call()
+        call()
+
+
+def test_batches_of_the_day(crm, sandbox):
+    """As /limits says; None to whom it says nothing."""
+    assert (crm.job_usage().used, crm.job_usage().most) == (0, 15_000)
+    sandbox.fault(kind="status", status=403, code="INSUFFICIENT_ACCESS_OR_READONLY", path="/limits")
+    assert crm.job_usage() is None

@@ -8,7 +8,7 @@ import pytest
 from inkwire.errors import Transient
 from inkwire.providers.salesforce.client.places import MOST_AT_ONCE, Places
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def test_no_more_calls_at_once_than_there_are_places():

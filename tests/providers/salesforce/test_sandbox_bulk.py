@@ -152,7 +152,7 @@ def test_the_first_bulk_api_is_refused(org):
     """Another shape: an object with exceptionCode."""
     url = f"{org.sandbox.url}/services/async/66.0/job"
     body = {"exceptionCode": "InvalidSessionId", "exceptionMessage": "Invalid session id"}
-    assert requests.post(url, timeout=10).json() == body
+    assert requests.post(url, timeout=60).json() == body
 
 
 def test_simple_salesforce_loads_in_bulk(org, sf):

@@ -82,7 +82,7 @@ def test_the_token_endpoint_fails_in_its_own_shape(org):
     body = org.token(grant_type="client_credentials").json()
     assert body["error"] == "server_error"
     org.sandbox.fault(kind="status", path="/2.0/users", status=503)
-    box = requests.get(f"{org.sandbox.url}/2.0/users/me", timeout=10).json()
+    box = requests.get(f"{org.sandbox.url}/2.0/users/me", timeout=60).json()
     assert box["type"] == "error"
 
 

@@ -324,7 +324,7 @@ def test_multipart_needs_a_boundary_and_its_object(org):
     url = f"{org.base}/sobjects/Account"
     headers = {"content-type": "multipart/form-data; boundary=B"}
     body = part(b'name="entity"', b'{"Name": "x"}') + binary() + END
-    assert error(org.session.post(url, data=body, headers=headers, timeout=10))[0] == 400
+    assert error(org.session.post(url, data=body, headers=headers, timeout=60))[0] == 400
 
 
 @settings(

@@ -32,14 +32,14 @@ def ask(org, **changed):
 def authorize(org, decision="allow", **changed):
     """What a person does on the page; the query that the application is called back with."""
     url = f"{org.sandbox.url}/services/oauth2/authorize"
-    page = requests.get(url, params=ask(org, **changed), timeout=10, allow_redirects=False)
+    page = requests.get(url, params=ask(org, **changed), timeout=60, allow_redirects=False)
     if page.status_code == 303:
         return parse_qs(urlsplit(page.headers["location"]).query)
     hidden = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text)
     user = org.app["users"][1]["id"]
     form = {name: html.unescape(value) for name, value in hidden}
     form |= {"user": user, "decision": decision}
-    done = requests.post(url, data=form, timeout=10, allow_redirects=False)
+    done = requests.post(url, data=form, timeout=60, allow_redirects=False)
     assert done.status_code == 303, done.text
     assert done.headers["location"].startswith(BACK)
     return parse_qs(urlsplit(done.headers["location"]).query)
@@ -64,7 +64,7 @@ def refusal(answer):
 def me(org, token):
     """GET userinfo."""
     url = f"{org.sandbox.url}/services/oauth2/userinfo"
-    return requests.get(url, headers={"authorization": f"Bearer {token}"}, timeout=10)
+    return requests.get(url, headers={"authorization": f"Bearer {token}"}, timeout=60)
 
 
 def test_a_token_reply_is_salesforces(org):
@@ -92,7 +92,7 @@ def test_credentials_may_come_as_basic(org):
         f"{org.sandbox.url}/services/oauth2/token",
         data={"grant_type": "client_credentials"},
         headers={"authorization": "Basic " + base64.b64encode(pair).decode()},
-        timeout=10,
+        timeout=60,
     )
     assert answer.status_code == 200
 
@@ -171,11 +171,11 @@ def test_the_page_refuses_a_wrong_request(org, changed, expected):
 def test_nobody_is_sent_to_a_stranger(org, changed):
     """An unknown application or address ends on a page of ours."""
     url = f"{org.sandbox.url}/services/oauth2/authorize"
-    page = requests.get(url, params=ask(org, **changed), timeout=10, allow_redirects=False)
+    page = requests.get(url, params=ask(org, **changed), timeout=60, allow_redirects=False)
     assert page.status_code == 400
     assert "evil" not in page.headers.get("location", "")
     posted = requests.post(
-        url, data=ask(org, **changed) | {"decision": "allow"}, timeout=10, allow_redirects=False
+        url, data=ask(org, **changed) | {"decision": "allow"}, timeout=60, allow_redirects=False
     )
     assert posted.status_code == 400
 
@@ -227,14 +227,14 @@ def test_tokens_can_be_revoked(org):
     (code,) = authorize(org)["code"]
     reply = exchange(org, code).json()
     url = f"{org.sandbox.url}/services/oauth2/revoke"
-    assert requests.post(url, data={"token": reply["refresh_token"]}, timeout=10).ok
+    assert requests.post(url, data={"token": reply["refresh_token"]}, timeout=60).ok
     assert me(org, reply["access_token"]).text == "Bad_OAuth_Token"
     (code,) = authorize(org)["code"]
     other = exchange(org, code).json()
     org.sandbox.call("POST", "/salesforce/revoke-tokens")
     refused = org.token(grant_type="refresh_token", refresh_token=other["refresh_token"])
     assert refusal(refused)[1] == "invalid_grant"
-    assert requests.post(url, data={"token": "none"}, timeout=10).status_code == 400
+    assert requests.post(url, data={"token": "none"}, timeout=60).status_code == 400
 
 
 def test_introspection_tells_what_a_token_is(org):
@@ -242,14 +242,14 @@ def test_introspection_tells_what_a_token_is(org):
     reply = org.log_in()
     url = f"{org.sandbox.url}/services/oauth2/introspect"
     keys = {name: org.app[name] for name in ("client_id", "client_secret")}
-    told = requests.post(url, data=keys | {"token": reply["access_token"]}, timeout=10).json()
+    told = requests.post(url, data=keys | {"token": reply["access_token"]}, timeout=60).json()
     assert told["active"]
     assert told["exp"] - told["iat"] == 7200
     assert told["username"] == org.app["username"]
     org.sandbox.advance(7201)
-    told = requests.post(url, data=keys | {"token": reply["access_token"]}, timeout=10).json()
+    told = requests.post(url, data=keys | {"token": reply["access_token"]}, timeout=60).json()
     assert told == {"active": False}
-    wrong = requests.post(url, data={"token": "x", "client_id": "y"}, timeout=10)
+    wrong = requests.post(url, data={"token": "x", "client_id": "y"}, timeout=60)
     assert wrong.status_code == 401
 
 
@@ -258,10 +258,10 @@ def test_calls_need_a_good_token(org):
     expired = (401, "INVALID_SESSION_ID", "Session expired or invalid")
     url = f"{org.base}/limits"
     for headers in ({}, {"authorization": "Bearer nothing"}, {"authorization": "Bearer"}):
-        answer = requests.get(url, headers=headers, timeout=10)
+        answer = requests.get(url, headers=headers, timeout=60)
         assert error(answer) == expired
         assert answer.json() == [{"message": expired[2], "errorCode": expired[1]}]
-    basic = requests.get(url, headers={"authorization": "Basic eDp5"}, timeout=10)
+    basic = requests.get(url, headers={"authorization": "Basic eDp5"}, timeout=60)
     assert error(basic) == (401, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE")
     assert org.call("GET", "/limits").status_code == 200
     org.sandbox.advance(7201)
@@ -276,7 +276,7 @@ def test_a_lacking_scope_is_told_apart(org):
     (code,) = authorize(org, scope="openid")["code"]
     token = exchange(org, code).json()["access_token"]
     headers = {"authorization": f"Bearer {token}"}
-    status, name, message = error(requests.get(f"{org.base}/limits", headers=headers, timeout=10))
+    status, name, message = error(requests.get(f"{org.base}/limits", headers=headers, timeout=60))
     assert (status, name) == (401, "INVALID_SESSION_ID")
     assert "One of the following scopes is required" in message
     assert me(org, token).status_code == 200
@@ -288,7 +288,7 @@ def test_every_reply_tells_the_days_calls(org):
     assert first.headers["sforce-limit-info"] == "api-usage=1/100000"
     assert first.json()["DailyApiRequests"] == {"Max": 100_000, "Remaining": 99_999}
     assert org.query("SELECT").headers["sforce-limit-info"] == "api-usage=2/100000"
-    requests.get(f"{org.base}/limits", timeout=10)
+    requests.get(f"{org.base}/limits", timeout=60)
     assert org.call("GET", "/limits").headers["sforce-limit-info"] == "api-usage=3/100000"
     rows = [{"attributes": {"type": "Account"}, "Name": "A"}] * 3
     assert org.call("POST", "/composite/sobjects", {"records": rows}).ok
@@ -312,10 +312,10 @@ def test_the_day_ends_and_rolls_on(org):
 
 def test_versions_that_are_none(org):
     """404 for one that never was, 410 for one that is no more; the list needs no token."""
-    listed = requests.get(f"{org.sandbox.url}/services/data/", timeout=10).json()
+    listed = requests.get(f"{org.sandbox.url}/services/data/", timeout=60).json()
     assert listed[-1]["version"] == "67.0"
-    old = org.session.get(f"{org.sandbox.url}/services/data/v30.0/limits", timeout=10)
+    old = org.session.get(f"{org.sandbox.url}/services/data/v30.0/limits", timeout=60)
     assert old.status_code == 410
     for number in ("99.0", "66", "x"):
         url = f"{org.sandbox.url}/services/data/v{number}/limits"
-        assert error(org.session.get(url, timeout=10))[:2] == (404, "NOT_FOUND")
+        assert error(org.session.get(url, timeout=60))[:2] == (404, "NOT_FOUND")

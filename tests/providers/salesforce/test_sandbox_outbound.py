@@ -169,4 +169,4 @@ def test_our_own_changes_can_be_kept_quiet(org, listener):
 def test_rules_that_cannot_be(org, body):
     """An address elsewhere must be https."""
     url = f"{org.sandbox.url}/_sandbox/salesforce/outbound"
-    assert requests.post(url, json=body, timeout=10).status_code == 422
+    assert requests.post(url, json=body, timeout=60).status_code == 422

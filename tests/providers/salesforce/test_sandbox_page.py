@@ -13,10 +13,10 @@ def page(org):
     url = f"{org.sandbox.url}/salesforce"
 
     def show():
-        return requests.get(url, timeout=10).text
+        return requests.get(url, timeout=60).text
 
     def send(**form):
-        return requests.post(url, data=form, timeout=10)
+        return requests.post(url, data=form, timeout=60)
 
     return show, send
 
@@ -77,14 +77,14 @@ def test_no_other_site_may_post(org):
     """Neither the page nor the authorize form."""
     for path in ("/salesforce", "/services/oauth2/authorize"):
         answer = requests.post(
-            org.sandbox.url + path, headers={"origin": "http://evil.example"}, timeout=10
+            org.sandbox.url + path, headers={"origin": "http://evil.example"}, timeout=60
         )
         assert answer.status_code == 403
 
 
 def test_keys_for_a_shell(org):
     """What a quickstart evals."""
-    env = requests.get(f"{org.sandbox.url}/salesforce/env", timeout=10).text
+    env = requests.get(f"{org.sandbox.url}/salesforce/env", timeout=60).text
     assert f"export SALESFORCE_CLIENT_ID={org.app['client_id']}" in env
     assert f"export SALESFORCE_URL={org.sandbox.url}" in env
 
@@ -109,7 +109,7 @@ def test_controls_refuse_what_they_do_not_know(org):
         ("PATCH", "/salesforce/records/Account/nonsense", {"fields": {"Name": "x"}}, 422),
     ):
         answer = requests.request(
-            method, f"{org.sandbox.url}/_sandbox{path}", json=body, timeout=10
+            method, f"{org.sandbox.url}/_sandbox{path}", json=body, timeout=60
         )
         assert answer.status_code == status, (path, answer.text)
         assert answer.json()["message"]

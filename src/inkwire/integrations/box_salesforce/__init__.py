@@ -8,7 +8,8 @@
 - files.py: a file's event: its version onto its records; attaching.py: that one upload, never twice
 - doubt.py: how long is looked before what was not answered is sent again
 - settling.py: what was stored is compared, and linked to further records, in batches
-- activity.py: what happened, as Tasks; tasks.py: a batch of them, never twice
+- activity.py: what happened, as Tasks; tasks.py: a batch of them, never twice; tasks_bulk.py:
+  thousands as one job; task_rows.py: what those two share
 - stage.py: a contract was executed
 - polling.py: which records are new or changed; provisioning.py: their folders, step by step
 - tree.py: what folders are called, and where they stand (pure); seeing.py: a record, read once

@@ -1,8 +1,9 @@
 """Work that a run asks for, gathered in slots, so that one call serves many files (DESIGN §10)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from inkwire.engine.contract import Run
+from inkwire.engine.slots import slot_work
 from inkwire.errors import LimitReached
 from inkwire.integrations.box_salesforce.clients import salesforce
 from inkwire.integrations.box_salesforce.settings import chosen
@@ -28,6 +29,23 @@ def ask_tasks(run: Run) -> None:
     _ask(run, "send_tasks", SAVING_S if _saving(run) else TASKS_S)
 
 
+def ask_tasks_at(run: Run, batch_id: str, at: datetime) -> None:
+    """A Bulk job is looked at then; asked for once, however many runs see it wait."""
+    services = run.services
+    workflow = "send_tasks"
+    row = Work(
+        id=services.ids.new("wrk"),
+        integration_id=run.integration.id,
+        key=f"{workflow}/{batch_id}/{at.timestamp():.0f}",
+        workflow=workflow,
+        entity_key=f"integration:{run.integration.id}:{workflow}",
+        origin=Origin.RECONCILED,
+        due_at=at,
+        created_at=services.clock.now(),
+    )
+    services.store.works.add([row])
+
+
 def ask_wake(run: Run) -> None:
     """What waits for a record starts soon, also what parks only after this."""
     _ask(run, "wake_waiting", WAKE_S)
@@ -35,7 +53,7 @@ def ask_wake(run: Run) -> None:
 
 def wake_work(integration_id: int, *, work_id: str, now: datetime) -> Work:
     """The row that `ask_wake` adds, for who is no run."""
-    return _slot_work(integration_id, "wake_waiting", WAKE_S, work_id=work_id, now=now)
+    return slot_work(integration_id, "wake_waiting", WAKE_S, work_id=work_id, now=now)
 
 
 def require_budget(run: Run) -> None:
@@ -96,7 +114,7 @@ def _saving(run: Run) -> bool:
 def _ask(run: Run, workflow: str, every_s: int) -> None:
     """Adds the slot's row, due at its end; one that is there is left as it is."""
     services = run.services
-    row = _slot_work(
+    row = slot_work(
         run.integration.id,
         workflow,
         every_s,
@@ -104,19 +122,3 @@ def _ask(run: Run, workflow: str, every_s: int) -> None:
         now=services.clock.now(),
     )
     services.store.works.add([row])
-
-
-def _slot_work(
-    integration_id: int, workflow: str, every_s: int, *, work_id: str, now: datetime
-) -> Work:
-    slot = int(now.timestamp()) // every_s
-    return Work(
-        id=work_id,
-        integration_id=integration_id,
-        key=f"{workflow}/at/{slot}",
-        workflow=workflow,
-        entity_key=f"integration:{integration_id}:{workflow}",
-        origin=Origin.RECONCILED,
-        due_at=datetime.fromtimestamp((slot + 1) * every_s, UTC),
-        created_at=now,
-    )

@@ -151,7 +151,8 @@ def plan(run: Run, cargo: Cargo, *, sent: bool = False) -> list[Attachment]:
             "The file came to another record's folder before it was sent.",
         )
         there = store.of_version(run.integration.id, cargo.file_id, cargo.version_id)
-    published = any(row.first and row.state is not AttachmentState.FAILED for row in there)
+    ended = (AttachmentState.FAILED, AttachmentState.LEFT_OUT)
+    published = any(row.first and row.state not in ended for row in there)
     store.plan(
         [
             Attachment(
@@ -193,6 +194,16 @@ def refused(run: Run, rows: list[Attachment], note: str) -> None:
     for row in rows:
         if row.state is AttachmentState.PLANNED:
             run.services.store.attachments.failed(row.id, note=note[:500], at=now)
+
+
+def left_out(run: Run, rows: list[Attachment], note: str) -> None:
+    """A newer version is there, after which Salesforce takes none that is older; the rows say so.
+
+    So whoever asks whether it arrived is told.
+    """
+    for row in rows:
+        if row.state is AttachmentState.PLANNED:
+            run.services.store.attachments.left_out(row.id, note=note[:500])
 
 
 def probe(run: Run, rows: list[Attachment], sent_at: datetime | None) -> str | None:

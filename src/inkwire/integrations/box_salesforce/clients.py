@@ -11,7 +11,8 @@ def box(run: Run) -> BoxClient:
     connection_id = run.integration.connection_id
     if connection_id is None:
         raise Permanent("The integration has no connection to Box; choose one, then retry.")
-    return run.services.connections.box(connection_id, work_id=run.work.id, run_id=run.work.run_id)
+    work_id, run_id = _whose(run)
+    return run.services.connections.box(connection_id, work_id=work_id, run_id=run_id)
 
 
 def salesforce(run: Run) -> SalesforceClient:
@@ -19,6 +20,10 @@ def salesforce(run: Run) -> SalesforceClient:
     connection_id = run.integration.second_connection_id
     if connection_id is None:
         raise Permanent("The integration has no connection to Salesforce; choose one, then retry.")
-    return run.services.connections.salesforce(
-        connection_id, work_id=run.work.id, run_id=run.work.run_id
-    )
+    work_id, run_id = _whose(run)
+    return run.services.connections.salesforce(connection_id, work_id=work_id, run_id=run_id)
+
+
+def _whose(run: Run) -> tuple[str | None, str | None]:
+    """The work and the run that calls are recorded with; nobody's for a mere question."""
+    return (run.work.id, run.work.run_id) if run.work.id else (None, None)

@@ -19,7 +19,8 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
 _TARGET = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,79})\.([A-Za-z][A-Za-z0-9_]{0,79})", re.ASCII)
 #: Words after the equals sign: where to, the type, the direction; perhaps who wins.
 _LEAST_WORDS, _MOST_WORDS = 3, 4
-_NOBODY = "nobody"
+#: Who wins when a person decides.
+NOBODY = "nobody"
 
 
 class ValueType(StrEnum):
@@ -59,6 +60,12 @@ class Mapped:
         """`Opportunity.Amount`."""
         return f"{self.object}.{self.name}"
 
+    @property
+    def line(self) -> str:
+        """The line that `parse` reads this from, with who wins in words."""
+        winner = self.winner.value if self.winner is not None else NOBODY
+        return f"{self.field} = {self.target} {self.type} {self.direction} {winner}"
+
     def writes(self, side: FieldSide) -> bool:
         """Whether that side may be written."""
         only = {FieldSide.BOX: Direction.TO_BOX, FieldSide.SALESFORCE: Direction.TO_SALESFORCE}
@@ -70,8 +77,13 @@ class FieldMap:
     """The map, and what is wrong with lines that are none."""
 
     lines: tuple[Mapped, ...]
-    #: Sentences, each with its line's number.
-    problems: tuple[str, ...]
+    #: (line's number from 1, what is wrong with it); number 0: with the whole.
+    faults: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Sentences, each with its line's number."""
+        return tuple(f"Line {number}: {text}" if number else text for number, text in self.faults)
 
     def of(self, object_name: str) -> tuple[Mapped, ...]:
         """The lines of an object."""
@@ -89,7 +101,7 @@ def parse(lines: Sequence[str], *, reserved: Sequence[str] = ()) -> FieldMap:
     `reserved`: fields of the template that name the record, so they cannot hold a value of it.
     """
     found: list[Mapped] = []
-    problems: list[str] = []
+    faults: list[tuple[int, str]] = []
     seen: set[tuple[str, str]] = set()
     for number, line in enumerate(lines, start=1):
         one = _line(line)
@@ -98,10 +110,11 @@ def parse(lines: Sequence[str], *, reserved: Sequence[str] = ()) -> FieldMap:
             found.append(one)
             seen |= {(one.object, f"box {one.field}"), (one.object, f"crm {one.name.lower()}")}
         else:
-            problems.append(f"Line {number}: {wrong}")
+            faults.append((number, wrong))
     if len(found) > MOST:
-        problems.append(f"There are {len(found)} lines, and {MOST} are the most; leave some out.")
-    return FieldMap(lines=tuple(found), problems=tuple(problems))
+        text = f"There are {len(found)} lines, and {MOST} are the most; leave some out."
+        faults.append((0, text))
+    return FieldMap(lines=tuple(found), faults=tuple(faults))
 
 
 def _line(line: str) -> Mapped | str:
@@ -140,11 +153,11 @@ def _ruled(one: Mapped, winner: str) -> Mapped | str:
     source = sources.get(one.direction)
     if not winner:
         return replace(one, winner=source)
-    if winner == _NOBODY:
+    if winner == NOBODY:
         return one
     allowed = [source] if source is not None else list(FieldSide)
     if winner not in allowed:
-        words = ", ".join([*(side.value for side in allowed), _NOBODY])
+        words = ", ".join([*(side.value for side in allowed), NOBODY])
         return (
             f"with the direction {one.direction} who wins is one of {words}, not {winner[:80]!r}."
         )

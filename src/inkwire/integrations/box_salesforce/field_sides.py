@@ -6,6 +6,7 @@ changed a record last is only told to people.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from inkwire.engine.contract import Run
@@ -16,8 +17,8 @@ from inkwire.integrations.box_salesforce.field_values import Unfit
 from inkwire.integrations.box_salesforce.settings import chosen
 from inkwire.model.crm import FieldAgreement, FieldSide, FieldState, RecordFolder
 from inkwire.providers.box.objects import BoxTemplateField
-from inkwire.providers.salesforce.objects import Field, Record
-from inkwire.providers.salesforce.soql import equals, select
+from inkwire.providers.salesforce.objects import Field, Record, moment_of
+from inkwire.providers.salesforce.soql import equals, one_of, select
 
 #: Times that a patch is made anew because somebody changed the instance meanwhile.
 TRIES = 3
@@ -57,6 +58,16 @@ class Gone(Exception):
     """Salesforce shows no such record, or does not know the object."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ready:
+    """What was read for many folders together, so that each of them costs no such call."""
+
+    #: Those of the object, by name in small letters.
+    fields: Mapping[str, Field]
+    record: Record
+    template: Mapping[str, BoxTemplateField]
+
+
 class Sides:
     """Reads both sides once in each execution of a run: values are not for the journal."""
 
@@ -67,6 +78,7 @@ class Sides:
         rules: Sequence[Mapped],
         *,
         choices: Mapping[str, FieldSide],
+        ready: Ready | None = None,
     ) -> None:
         """`folder` has a record, `rules` are of its object, `choices` a person's by field."""
         self.folder = folder
@@ -76,12 +88,15 @@ class Sides:
         self.fields: Mapping[str, Field] = {}
         #: Who changed the record last, as Salesforce says.
         self.author = ""
+        #: When that was; None: Salesforce does not say.
+        self.modified_at: datetime | None = None
         self._run = run
         self._rules = rules
         self._choices = choices
         self._pairs: list[Pair] | None = None
         self._read = False
-        self._template: Mapping[str, BoxTemplateField] | None = None
+        self._ready = ready
+        self._template = ready.template if ready is not None else None
 
     # --- reading
 
@@ -134,11 +149,7 @@ class Sides:
         pair = Pair(rule=rule, kept=row, verdict=Verdict.CONFLICT)
         field = self.fields.get(rule.name.lower())
         if field is None:
-            wrong = (
-                f"{rule.object} has no field {rule.name}, or the connected user may not see it: "
-                "correct the map, or the field-level security."
-            )
-            return replace(pair, wrong=wrong)
+            return replace(pair, wrong=unseen(rule))
         try:
             here = _of_box(rule, instance)
             there = values.read(rule.type, record.get(field.name), where=rule.target)
@@ -168,29 +179,23 @@ class Sides:
             self._template = box(self._run).metadata_fields(key) or {}
         there = self._template.get(pair.rule.field)
         if there is None:
-            raise Unfit(
-                f"The metadata template has no field {pair.rule.field}: a Box admin adds it (Admin "
-                "Console > Content > Metadata), or correct the map."
-            )
+            raise Unfit(lacking(pair.rule))
         return values.for_box(pair.rule, pair.salesforce, there)
 
     def _read_salesforce(self) -> Record:
         """The record with the fields that there are. Raises Gone."""
-        crm, folder = salesforce(self._run), self.folder
-        described = crm.describe(folder.object)
-        if described is None:
+        folder, ready = self.folder, self._ready
+        if ready is None:
+            self.fields = fields_of(self._run, folder.object)
+            wanted = [folder.record_id or ""]
+            rows = list(read_records(self._run, folder.object, self._rules, self.fields, wanted))
+        else:
+            self.fields, rows = ready.fields, [ready.record]
+        if not rows:
             raise Gone
-        known = {name.lower(): field for name, field in described.fields.items()}
-        self.fields = known
-        asked = [
-            known[rule.name.lower()].name for rule in self._rules if rule.name.lower() in known
-        ]
-        names = dict.fromkeys(("Id", *asked, "LastModifiedBy.Name"))
-        query = select(folder.object, list(names), equals("Id", folder.record_id))
-        for row in crm.query(query, most=1):
-            self.author = str((row.get("LastModifiedBy") or {}).get("Name") or "")
-            return row
-        raise Gone
+        self.author = str((rows[0].get("LastModifiedBy") or {}).get("Name") or "")
+        self.modified_at = moment_of(rows[0].get("LastModifiedDate"))
+        return rows[0]
 
     def _read_box(self) -> Mapping[str, Any] | None:
         if not self._read:
@@ -213,7 +218,45 @@ class Sides:
 
     def forget(self) -> None:
         """What was read is no longer so: it is read anew."""
-        self._pairs, self._read = None, False
+        self._pairs, self._read, self._ready = None, False, None
+
+
+def fields_of(run: Run, object_name: str) -> Mapping[str, Field]:
+    """The object's fields by name in small letters. Raises Gone."""
+    described = salesforce(run).describe(object_name)
+    if described is None:
+        raise Gone
+    return {name.lower(): field for name, field in described.fields.items()}
+
+
+def read_records(
+    run: Run,
+    object_name: str,
+    rules: Sequence[Mapped],
+    fields: Mapping[str, Field],
+    ids: Sequence[str],
+) -> Iterator[Record]:
+    """Records (≤ 200) of an object, with the mapped fields that there are, by one query."""
+    asked = [fields[rule.name.lower()].name for rule in rules if rule.name.lower() in fields]
+    names = dict.fromkeys(("Id", *asked, "LastModifiedBy.Name", "LastModifiedDate"))
+    where = one_of("Id", ids) if len(ids) > 1 else equals("Id", ids[0])
+    yield from salesforce(run).query(select(object_name, list(names), where), most=len(ids))
+
+
+def lacking(rule: Mapped) -> str:
+    """That Box's template has no such field."""
+    return (
+        f"The metadata template has no field {rule.field}: a Box admin adds it (Admin "
+        "Console > Content > Metadata), or correct the map."
+    )
+
+
+def unseen(rule: Mapped) -> str:
+    """That the object in Salesforce has no such field."""
+    return (
+        f"{rule.object} has no field {rule.name}, or the connected user may not see it: "
+        "correct the map, or the field-level security."
+    )
 
 
 def _of_box(rule: Mapped, instance: Mapping[str, Any] | None) -> str:

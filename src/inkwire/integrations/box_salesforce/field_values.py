@@ -31,6 +31,15 @@ _WRITTEN = {
     ValueType.FLAG: frozenset({"boolean"}),
 }
 _WHOLE = frozenset({"int", "long"})
+#: Types on either side whose values no type of the map can read.
+_LISTS = frozenset({"multipicklist", "multiSelect", "address", "location", "complexvalue"})
+#: Types on either side that may hold a value of the map's type, written as text or otherwise.
+_AS_TEXT = frozenset({"string", "textarea", "picklist", "combobox", "enum", "encryptedstring"})
+_READ = {
+    ValueType.NUMBER: _AS_TEXT | _WRITTEN[ValueType.NUMBER] | {"float"},
+    ValueType.DATE: _AS_TEXT | {"date", "datetime"},
+    ValueType.FLAG: _AS_TEXT | {"boolean", "float"} | _WRITTEN[ValueType.NUMBER],
+}
 
 
 class Unfit(Exception):
@@ -71,8 +80,16 @@ def shown(value: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
-def for_salesforce(rule: Mapped, value: str, field: Field) -> Any:
-    """The JSON value for a PATCH. Raises Unfit."""
+def require_readable(rule: Mapped, type_: str, *, where: str) -> None:
+    """Raises Unfit if no value of a field of that type (of either side) is one of the map's."""
+    if type_ in _LISTS or type_ not in _READ.get(rule.type, {type_}):
+        raise Unfit(
+            f"{where} is of the type {type_}, of which no value is a {rule.type}; correct the map."
+        )
+
+
+def require_writable(rule: Mapped, field: Field) -> None:
+    """Raises Unfit if nothing of the map's type can be written to the field in Salesforce."""
     if not field.updateable:
         raise Unfit(
             f"{rule.target} cannot be changed by the connected user: tick Edit for it in the "
@@ -83,6 +100,21 @@ def for_salesforce(rule: Mapped, value: str, field: Field) -> Any:
             f"{rule.target} is of the type {field.type}, and the map writes a {rule.type} to it; "
             "correct the map."
         )
+
+
+def require_holding(rule: Mapped, field: BoxTemplateField) -> None:
+    """Raises Unfit if the template's field takes nothing of the map's type."""
+    own = {"float": ValueType.NUMBER, "date": ValueType.DATE}
+    if field.type not in ("string", "enum") and own.get(field.type) is not rule.type:
+        raise Unfit(
+            f"The template's field {rule.field} is of the type {field.type}, and the map writes a "
+            f"{rule.type} to it; correct the map."
+        )
+
+
+def for_salesforce(rule: Mapped, value: str, field: Field) -> Any:
+    """The JSON value for a PATCH. Raises Unfit."""
+    require_writable(rule, field)
     if rule.type is ValueType.FLAG:
         return value == "true"
     if not value:
@@ -101,19 +133,13 @@ def for_salesforce(rule: Mapped, value: str, field: Field) -> Any:
 
 def for_box(rule: Mapped, value: str, field: BoxTemplateField) -> Any:
     """The JSON value for an instance; `value` is not empty. Raises Unfit."""
-    if field.type == "string":
-        return value
-    if field.type == "float" and rule.type is ValueType.NUMBER:
+    require_holding(rule, field)
+    if field.type == "float":
         number = float(value)
         return int(number) if number.is_integer() else number
-    if field.type == "date" and rule.type is ValueType.DATE:
+    if field.type == "date":
         return f"{value}T00:00:00.000Z"
-    if field.type == "enum":
-        return _option(rule, value, field.options)
-    raise Unfit(
-        f"The template's field {rule.field} is of the type {field.type}, and the map writes a "
-        f"{rule.type} to it; correct the map."
-    )
+    return _option(rule, value, field.options) if field.type == "enum" else value
 
 
 def _option(rule: Mapped, value: str, options: Sequence[str]) -> str:

@@ -81,22 +81,32 @@ class Writer:
     def _write_salesforce(self, todo: Sequence[Pair]) -> None:
         """One PATCH of just those fields; if it is refused, one of each, so that one spoils none.
 
-        Raises Gone.
+        It holds only if nobody changed the record since it was read. Raises Gone, Transient.
         """
         if not todo:
             return
         crm, folder = salesforce(self._run), self._folder
         fields = {self._sides.fields[p.rule.name.lower()].name: p.value for p in todo}
         try:
-            there = crm.update(folder.object, folder.record_id or "", fields)
-        except Ambiguous as error:
-            raise Transient(error.message) from error  # the same again does no harm: it is read
+            there = crm.update(
+                folder.object,
+                folder.record_id or "",
+                fields,
+                unmodified_since=self._sides.modified_at,
+            )
+        except (Ambiguous, Transient) as error:
+            # The next try looks at what is there by then, be it a colleague's or our own write.
+            self._sides.forget()
+            if isinstance(error, Transient):
+                raise
+            raise Transient(error.message) from error
         except Permanent as error:
             if len(todo) == 1:
                 self._keep([self._failed(todo[0], error.message)])
                 return
             for pair in todo:
                 self._write_salesforce([pair])
+                self._sides.modified_at = None  # it may have been us now
             return
         if not there:
             raise Gone
@@ -111,7 +121,7 @@ class Writer:
         if pair.verdict is Verdict.AGREED:
             return self._agreed(pair, None)
         row = self._row(pair)
-        return replace(row, state=FieldAgreement.CONFLICT, note=_why(pair))
+        return replace(row, state=FieldAgreement.CONFLICT, note=why(pair))
 
     def _agreed(self, pair: Pair, source: FieldSide | None) -> FieldState:
         row = self._row(pair)
@@ -156,7 +166,7 @@ class Writer:
         self._run.services.store.field_states.put(news)
 
 
-def _why(pair: Pair) -> str:
+def why(pair: Pair) -> str:
     """Why a person has to decide."""
     kept = pair.kept
     if kept is None or not kept.mark:

@@ -12,6 +12,7 @@ from inkwire.integrations.box_salesforce.attaching import (
     Cargo,
     attach,
     ledger_key,
+    left_out,
     pending,
     plan,
     refused,
@@ -107,11 +108,10 @@ def _look(run: Run) -> dict[str, Any]:
 
 
 def _attach(run: Run, look: Mapping[str, Any], *, again: bool) -> dict[str, Any]:
-    if look["skip"] and look["skip"][0] == "newer":
-        return {"version": "", "note": look["skip"][1]}
     cargo = cargo_of(look)
     if look["skip"]:
-        refused(run, plan(run, cargo), look["skip"][1])
+        end = left_out if look["skip"][0] == "newer" else refused
+        end(run, plan(run, cargo), look["skip"][1])
         return {"version": "", "note": look["skip"][1]}
     did = attach(run, cargo, again=again)
     if did.get("version"):
@@ -228,7 +228,9 @@ def _skip(run: Run, file: BoxFile, version: BoxVersion) -> list[str]:
         return []  # Box shows nothing newer: what was, was deleted there
     latest = store.attachments.latest(run.integration.id, file.id)
     if latest is not None and latest.version_number > version.number:
-        return ["newer", f"Replaced by version {latest.version_number}, which is attached."]
+        newer = f"version {latest.version_number} ({latest.version_id})"
+        why = "Salesforce takes no older version after a newer one"
+        return ["newer", f"Left out: {newer} is attached already, and {why}."]
     return []
 
 

@@ -18,7 +18,7 @@ from inkwire.integrations.box_salesforce import placing
 from inkwire.integrations.box_salesforce.clients import box
 from inkwire.integrations.box_salesforce.finding import below_root
 from inkwire.integrations.box_salesforce.keeping import GAP_AT
-from inkwire.model.crm import FolderState, RecordFolder
+from inkwire.model.crm import AttachmentState, FolderState, RecordFolder
 from inkwire.model.event import Origin
 from inkwire.model.work import ParkCause, Work, WorkState
 from inkwire.providers.box.objects import BoxItem
@@ -269,7 +269,8 @@ def _entity(item: BoxItem) -> str:
 
 def _known(run: Run, item: BoxItem) -> bool:
     rows = run.services.store.attachments.of_version(run.integration.id, item.id, item.version_id)
-    return bool(rows)
+    # One that was left out for a newer version may be the present one again: that was deleted.
+    return any(row.state is not AttachmentState.LEFT_OUT for row in rows)
 
 
 def _waiting(run: Run) -> int:

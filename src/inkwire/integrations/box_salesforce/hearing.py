@@ -1,10 +1,14 @@
-"""Which of Box's events start what. Pure: of an event only ids, names of people and its time."""
+"""Which events start what. Pure: of an event only ids, names of people and its time.
+
+Of Salesforce's it is only heard that something was saved: what is asked for again, and decides.
+"""
 
 from collections.abc import Callable, Mapping
 
 from inkwire.engine.contract import EventHandler
 from inkwire.integrations.box_salesforce.activity import VIEWS
 from inkwire.integrations.box_salesforce.settings import chosen
+from inkwire.integrations.box_salesforce.tree import OBJECTS
 from inkwire.model.event import Event, ParsedEvent
 from inkwire.model.work import Integration, IntegrationState
 from inkwire.providers.payload import dig, text_at
@@ -27,6 +31,10 @@ METADATA = frozenset(
     {"METADATA_INSTANCE.CREATED", "METADATA_INSTANCE.UPDATED", "METADATA_INSTANCE.DELETED"}
 )
 EXECUTED = frozenset({"SIGN_REQUEST.COMPLETED"})
+#: Objects whose Outbound Messages are heard: those with folders, and what fields are often of.
+SAVED = (*OBJECTS, "Contact", "Lead", "Case", "Contract", "Order", "Quote", "Asset", "Campaign")
+#: Seconds in which messages make one poll, however many there are.
+SAVED_S = 5
 #: Longest name or address that is kept of a person.
 _MOST = 200
 
@@ -91,9 +99,24 @@ def executed_subject(_: Integration, parsed: ParsedEvent) -> Mapping[str, str] |
     return _present(parsed, file_id=file_id, version_id=version, sign_request_id=sign_id)
 
 
+def saved_subject(integration: Integration, parsed: ParsedEvent) -> Mapping[str, str] | None:
+    """Nothing but that it wakes, if records of that object are polled."""
+    given, name = chosen(integration), text_at(parsed.payload, "object") or ""
+    polled = (given.provision and name in OBJECTS) or given.mapped.of(name)
+    return {} if polled else None
+
+
 def handlers() -> tuple[EventHandler, ...]:
     """What is heard."""
     return (
+        EventHandler(
+            types=frozenset(f"salesforce.{name}.notified" for name in SAVED),
+            workflow="poll_records",
+            key=lambda event, _: event.id,
+            entity=lambda event, _: event.entity_key or event.id,
+            subject=_while_active(saved_subject),
+            gather_s=SAVED_S,
+        ),
         _handler(FILES, "sync_file", file_subject),
         _handler(VIEWS, "note_activity", view_subject),
         _handler(COLLABORATIONS, "note_activity", collaboration_subject, entity=_item),

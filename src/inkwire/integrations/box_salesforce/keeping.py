@@ -12,6 +12,7 @@ from inkwire.engine.contract import EventHandler, Outcome, Run
 from inkwire.integrations.box_salesforce.clients import box
 from inkwire.integrations.box_salesforce.settings import Chosen, chosen
 from inkwire.integrations.box_webhooks import ensure_top_folder, ensure_webhook
+from inkwire.integrations.checks import sources_of
 from inkwire.model.event import ParsedEvent
 from inkwire.model.work import Integration, IntegrationState
 from inkwire.providers.box.events import NO_ACTIVE_SESSION
@@ -132,9 +133,10 @@ def _silence(run: Run, alarm: str) -> str:
 
 
 def last_heard(run: Run) -> datetime | None:
-    """When something last arrived at the integration's sources; None: never."""
+    """When something last arrived from Box at the integration's sources; None: never."""
     known = run.services.store.sources.activity(run.services.clock.now())
-    times = [known[one].last_receipt_at for one in run.integration.source_ids if one in known]
+    heard = sources_of(run.integration, run.services, "box")
+    times = [known[one].last_receipt_at for one in heard if one in known]
     return max((at for at in times if at is not None), default=None)
 
 

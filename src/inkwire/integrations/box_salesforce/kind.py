@@ -1,6 +1,7 @@
 """What the engine knows of the integration: its events, its clock, its workflows."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
 
 from inkwire.engine.contract import (
     EventHandler,
@@ -14,6 +15,12 @@ from inkwire.engine.contract import (
 from inkwire.integrations.box_salesforce.activity import note_activity
 from inkwire.integrations.box_salesforce.field_sweep import sweep_fields
 from inkwire.integrations.box_salesforce.field_sync import sync_fields
+from inkwire.integrations.box_salesforce.field_trying import (
+    DESCRIBE,
+    TRY,
+    describe_fields,
+    try_fields,
+)
 from inkwire.integrations.box_salesforce.files import sync_file
 from inkwire.integrations.box_salesforce.filling import fill_gaps
 from inkwire.integrations.box_salesforce.hearing import handlers
@@ -65,6 +72,11 @@ class BoxSalesforce:
         "fill_gaps": fill_gaps,
         "sync_fields": sync_fields,
         "sweep_fields": sweep_fields,
+    }
+    #: What a person may ask of the vendors, see `engine.contract.IntegrationKind`.
+    questions: Mapping[str, Callable[[Run, Mapping[str, Any]], Any]] = {
+        DESCRIBE: describe_fields,
+        TRY: try_fields,
     }
     #: What people read instead of the workflows' names.
     workflow_titles: Mapping[str, str] = {

@@ -1,6 +1,7 @@
 """The settings of the integration "Box and Salesforce" (R37–R86), and what can be wrong."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inkwire.engine.contract import Problem, Services
@@ -119,6 +120,16 @@ FIELDS = (
         default="Completed",
     ),
     SettingField(
+        key="bulk_from",
+        label="Tasks for a Bulk job",
+        help="When so many Tasks wait they go as a job of Bulk API 2.0, up to 10,000 in each. "
+        "Fewer go in batches of 200, as Salesforce advises below 2,000.",
+        kind=SettingKind.INTEGER,
+        default=2000,
+        minimum=10,
+        maximum=1_000_000,
+    ),
+    SettingField(
         key="executed_stage",
         label="Stage when signed",
         help="Stage of an opportunity once a contract in its folder is executed. Empty: the stage "
@@ -177,7 +188,8 @@ FIELDS = (
         label="Field map",
         help="Fields that say the same on both sides, one on each line: template_field = "
         "Object.Field type direction winner. Types: text, number, date, flag. Directions: to_box, "
-        "to_salesforce, both. Winner when both changed: box, salesforce, nobody.",
+        "to_salesforce, both. Winner when both changed: box, salesforce, nobody. The page "
+        "Field map has them as a table, with checks and a dry run.",
         kind=SettingKind.LINES,
         default="",
         example="amount = Opportunity.Amount number both salesforce",
@@ -211,6 +223,7 @@ class Chosen:
     log_activity: bool
     log_views: bool
     task_status: str
+    bulk_from: int
     executed_stage: str
     executed_by_lock: bool
     provision: bool
@@ -224,8 +237,16 @@ class Chosen:
     @property
     def mapped(self) -> FieldMap:
         """The field map, and what is wrong with it."""
-        own = (*self.record_fields, self.account_field, OBJECT_FIELD)
-        return parse_map(self.field_map, reserved=own)
+        return self.mapped_by(self.field_map)
+
+    def mapped_by(self, lines: Sequence[str]) -> FieldMap:
+        """The map of other lines than those that are kept, and what is wrong with it."""
+        return parse_map(lines, reserved=self.naming)
+
+    @property
+    def naming(self) -> tuple[str, ...]:
+        """Fields of the template that name the record, so that no value stands in them."""
+        return (*self.record_fields, self.account_field, OBJECT_FIELD)
 
 
 def chosen(integration: Integration) -> Chosen:
@@ -251,7 +272,7 @@ def problems(integration: Integration, services: Services) -> tuple[Problem, ...
             provider="salesforce",
             title="Salesforce",
         ),
-        *source_problems(integration, services),
+        *source_problems(integration, services, also=("salesforce",)),
         *_names(given),
         *_neighbours(integration, given, services),
     )

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 from inkwire.engine.contract import Services
 from inkwire.errors import CallFailed, InkwireError
+from inkwire.integrations.box_salesforce.field_checks import findings
+from inkwire.integrations.box_salesforce.field_trying import described
 from inkwire.integrations.box_salesforce.settings import Chosen, chosen
-from inkwire.model.crm import FieldSide
 from inkwire.model.work import Integration
 from inkwire.providers.box.client import BoxClient
 from inkwire.providers.contract import Check
@@ -120,21 +121,15 @@ def _among(wanted: str, names: set[str], shown: list[str]) -> tuple[bool, str]:
 
 def _fields(box: BoxClient, crm: SalesforceClient, given: Chosen) -> tuple[bool, str]:
     """Every line of the map: both fields are there, and the written one may be written."""
-    template = box.metadata_fields(given.mapping_template) or {}
-    wrong = []
-    for rule in given.mapped.lines:
-        described = crm.describe(rule.object)
-        known = described.fields.values() if described is not None else ()
-        field = next((one for one in known if one.name.lower() == rule.name.lower()), None)
-        if rule.field not in template:
-            wrong.append(f"the template {given.mapping_template} has no field {rule.field}")
-        if field is None:
-            wrong.append(f"{rule.target} is not there, or the connected user may not see it")
-        elif rule.writes(FieldSide.SALESFORCE) and not field.updateable:
-            wrong.append(f"the connected user may not edit {rule.target}")
+    facts = described(box, crm, given.mapping_template, given.mapped.objects)
+    if (lacking := facts.box_problem or facts.problem_of("")) or any(facts.object_problems):
+        return False, lacking or " ".join(facts.object_problems.values())
+    found = [one for rule in given.mapped.lines for one in findings(rule, facts)]
+    wrong = [one.text for one in found if one.fails]
     if wrong:
-        return False, f"{'; '.join(wrong)}. Mend that, or correct the map."
-    return True, f"{len(given.mapped.lines)} fields are there on both sides"
+        return False, " ".join(wrong)
+    some = "".join(f"; {one.text}" for one in found)
+    return True, f"{len(given.mapped.lines)} fields are there on both sides{some}"
 
 
 def _link(crm: SalesforceClient, given: Chosen) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from inkwire.errors import InvalidInput
 from inkwire.model.connection import Token
-from inkwire.providers.box import pem
+from inkwire.providers import pem
 from inkwire.providers.box.auth_fields import (
     CCG,
     CONFIG,
@@ -32,6 +32,16 @@ DOMAINS = ("box.com",)
 #: Seconds that a statement is good for; Box takes 60 at most.
 ASSERTION_S = 45
 _URLS = ("api_url", "upload_url", "token_url", "authorize_url")
+#: Where a key comes from, for the sentences about a wrong one.
+KEYS = pem.Origin(
+    vendor="Box",
+    where="which stands in the field `privateKey` of the file that Box's Developer Console gave "
+    "you",
+    make="generate an RSA key pair in Box's Developer Console",
+    opens="It is the `passphrase` in the file of Box's Developer Console",
+    together="take key and passphrase from the same file of Box's Developer Console",
+    whole_file="looks like the console's whole JSON file; give that as config_file instead",
+)
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _WHERE = {
     "settings.client_id": "is needed: the Client ID of the app, under Configuration in Box's "
@@ -73,7 +83,7 @@ class BoxConnector:
         wrong.update(_texts_problems(kept, wrong))
         if method == JWT and kept.get("private_key") and pem.KEY not in wrong:
             try:
-                key, passphrase = pem.mended(kept["private_key"], kept.get("passphrase", ""))
+                key, passphrase = pem.mended(kept["private_key"], kept.get("passphrase", ""), KEYS)
             except InvalidInput as error:
                 wrong.update(error.fields)
             else:

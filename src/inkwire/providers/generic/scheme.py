@@ -6,18 +6,18 @@ comparison out; settings that fit no sender refuse everything.
 """
 
 from collections.abc import Sequence
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote
 
 from inkwire.errors import InvalidInput
 from inkwire.model.request import InboundRequest, SignedRequest
 from inkwire.model.verdict import Reason, Refused
 from inkwire.providers.contract import Settings
 from inkwire.providers.signing import (
-    MAX_HEADER,
     from_base64,
     from_hex,
     hmac_sha256,
     one_header,
+    one_parameter,
     to_base64,
 )
 
@@ -26,8 +26,6 @@ _LENGTH = 32
 #: Most parts of a signature's value, and most numbered headers, that are looked at.
 _MAX_PARTS = 64
 _ANY_NUMBER = "*"
-#: Longest query in bytes, and most parameters, that are looked at: anybody can send one.
-MAX_QUERY, MAX_PARAMETERS = 4096, 64
 
 
 def parts_of(request: InboundRequest, settings: Settings) -> list[bytes] | Refused:
@@ -135,24 +133,4 @@ def _value(request: InboundRequest, where: str, name: str) -> bytes | Refused:
     """The one value of a header or of a parameter of the URL."""
     if where == "header":
         return one_header(request, _header_name(name))
-    if len(request.query) > MAX_QUERY or request.query.count(b"&") >= MAX_PARAMETERS:
-        return Refused(
-            reason=Reason.MALFORMED,
-            detail=f"The URL has over {MAX_QUERY} bytes or {MAX_PARAMETERS} parameters.",
-        )
-    wanted = name.encode()
-    pairs = [pair.partition(b"=") for pair in request.query.split(b"&")]
-    # A plus stays a plus, unlike in forms: base64 has it.
-    values = [unquote_to_bytes(value) for key, _, value in pairs if unquote_to_bytes(key) == wanted]
-    if not values:
-        return Refused(
-            reason=Reason.MISSING_HEADER, detail=f"The URL has no parameter {name or 'of no name'}."
-        )
-    value = values[0]
-    if len(values) > 1 or not value or len(value) > MAX_HEADER or not value.isascii():
-        return Refused(
-            reason=Reason.MALFORMED,
-            detail=f"The parameter {name} is there {len(values)} times, or it is empty, "
-            f"over {MAX_HEADER} bytes or not ASCII.",
-        )
-    return value
+    return one_parameter(request, name)

@@ -1,26 +1,33 @@
-"""How Inkwire gets Salesforce's tokens: client credentials, or a person who signs in. Pure.
+"""How Inkwire gets Salesforce's tokens: client credentials, a signed statement, a sign-in. Pure.
 
-Sources: help.salesforce.com, OAuth 2.0 client credentials flow and web server flow for External
-Client Apps. A token is good for the address that its answer names (`instance_url`).
+Sources: help.salesforce.com, OAuth 2.0 client credentials flow, JWT bearer flow and web server flow
+for External Client Apps. A token is good for the address that its answer names (`instance_url`).
+
+A statement (JWT bearer) is made out to the very address that it is sent to. So one that went to
+another host than Salesforce's is good for nothing at Salesforce. External Client Apps know no
+other: since Spring '26 they refuse one that is made out to login. or test.salesforce.com.
 """
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from inkwire.errors import InvalidInput
 from inkwire.model.connection import Token
+from inkwire.providers import pem
 from inkwire.providers.contract import AuthMethod, Settings, TokenRequest
 from inkwire.providers.oauth import PLAIN, address_problem, sign_in_url, under
 from inkwire.providers.salesforce.auth_fields import (
     CLIENT_CREDENTIALS,
+    JWT_BEARER,
+    KEYS,
     METHODS,
     OLDEST_VERSION,
     WEB_SERVER,
 )
-from inkwire.providers.salesforce.token_answers import read_token
+from inkwire.providers.salesforce.token_answers import read_token, wants_other_clock
 from inkwire.providers.settings import check_settings, complete_settings
 
 DOMAINS = ("salesforce.com", "force.com")
@@ -28,6 +35,12 @@ DOMAINS = ("salesforce.com", "force.com")
 LOGIN_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 #: What a person is asked to allow: the REST API, and to stay signed in.
 SCOPES = "api refresh_token"
+#: Seconds that a statement is good for; Salesforce takes three minutes at most.
+STATEMENT_S = 120
+_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+#: Of a user of Salesforce: 80 characters, like an e-mail address.
+_USER_NAME = re.compile(r"[^@\s]{1,64}@[^@\s]{1,79}")
+_MOST_USER_NAME, _MOST_PASSPHRASE = 80, 512
 _TOKEN_PATH, _AUTHORIZE_PATH = "/services/oauth2/token", "/services/oauth2/authorize"
 _VERSION = re.compile(r"([1-9][0-9])\.0")
 _EXAMPLE = "https://acme.my.salesforce.com"
@@ -38,6 +51,9 @@ _WHERE = {
     "settings.client_id": "is needed: the Consumer Key of the External Client App, under "
     "Settings → OAuth Settings → Consumer Key and Secret",
     "secrets.client_secret": "is needed: the Consumer Secret, beside the Consumer Key",
+    "settings.as_user": "is needed: the user name (Setup → Users) that calls are made as",
+    "secrets.private_key": "is needed: the private key (PEM) of the certificate that was uploaded "
+    "to the External Client App",
 }
 #: Hosts of pages that people have before them, and the one that takes API calls.
 _PAGES_TO_API = (
@@ -47,7 +63,7 @@ _PAGES_TO_API = (
 
 
 class SalesforceConnector:
-    """Salesforce's ways to a token, both by an External Client App."""
+    """Salesforce's ways to a token, all by an External Client App."""
 
     methods: tuple[AuthMethod, ...] = METHODS
     domains: tuple[str, ...] = DOMAINS
@@ -65,7 +81,12 @@ class SalesforceConnector:
         # A field that was emptied goes back to its default.
         given = {key: value for key, value in given.items() if value != ""}
         roles = {field.role for field in described.secrets}
-        kept = {role: value.strip() for role, value in secrets.items() if role in roles}
+        # A passphrase may begin or end in a blank, though pasted ones do by mistake: see `pem`.
+        kept = {
+            role: value if role == "passphrase" else value.strip()
+            for role, value in secrets.items()
+            if role in roles
+        }
         for role in secrets.keys() - roles:
             wrong[f"secrets.{role}"] = f"is no secret here; there are: {', '.join(sorted(roles))}"
         try:
@@ -74,6 +95,13 @@ class SalesforceConnector:
             wrong.update(error.fields)
             checked, _ = complete_settings(described.settings, given)
         wrong = _missing(method, checked, kept) | _problems(method, checked, kept) | wrong
+        if kept.get("private_key") and pem.PASSPHRASE not in wrong:
+            try:
+                key, phrase = pem.mended(kept["private_key"], kept.get("passphrase", ""), KEYS)
+            except InvalidInput as error:
+                wrong |= error.fields
+            else:
+                kept |= {"private_key": key, "passphrase": phrase}
         if wrong:
             raise InvalidInput(fields=wrong)
         return checked, {role: value for role, value in kept.items() if value}
@@ -90,8 +118,12 @@ class SalesforceConnector:
     ) -> TokenRequest:
         """The request for a token of the app's “Run As” user, or of who signed in by `refresh`.
 
-        `now` and `jti` are not used: nothing is signed.
+        By a statement: of the user that the settings name. `now` is its beginning; `jti` is not
+        used, for Salesforce knows no such claim.
         """
+        if method == JWT_BEARER:
+            form = {"grant_type": _GRANT, "assertion": _statement(settings, secrets, now)}
+            return TokenRequest(url=_host(method, settings) + _TOKEN_PATH, form=form)
         form = _client(settings, secrets)
         if method == WEB_SERVER:
             form |= {"grant_type": "refresh_token", "refresh_token": refresh or ""}
@@ -135,8 +167,8 @@ class SalesforceConnector:
         return TokenRequest(url=_host(method, settings) + _TOKEN_PATH, form=form)
 
     def clock_differs(self, status: int, body: bytes) -> bool:
-        """Never: no request says what time it is here."""
-        return False
+        """Whether a statement was refused that may be too old, or too far ahead."""
+        return wants_other_clock(status, body)
 
     def read_token(
         self, status: int, body: bytes, *, now: datetime, retry_after_s: float | None = None
@@ -164,6 +196,20 @@ def _client(settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
     return {"client_id": str(settings["client_id"])} | ({"client_secret": secret} if secret else {})
 
 
+def _statement(settings: Settings, secrets: Mapping[str, str], now: datetime) -> str:
+    """Who asks, for whom, at which address, until when: signed by RS256."""
+    import jwt  # noqa: PLC0415 - only a process that refreshes tokens needs it
+
+    key = pem.load(secrets["private_key"], secrets.get("passphrase", ""))
+    claims = {
+        "iss": str(settings["client_id"]),
+        "sub": str(settings["as_user"]),
+        "aud": _host(JWT_BEARER, settings),
+        "exp": int((now + timedelta(seconds=STATEMENT_S)).timestamp()),
+    }
+    return jwt.encode(claims, key, algorithm="RS256")
+
+
 def _stripped(key: str, value: Any) -> Any:
     """A text without blanks at its ends; of an address only the host, as the API's is called."""
     if not isinstance(value, str):
@@ -189,10 +235,11 @@ def _stripped(key: str, value: Any) -> Any:
 
 def _missing(method: str, settings: Settings, secrets: Mapping[str, str]) -> dict[str, str]:
     """Each credential that lacks, by its path."""
-    lacking = [f"settings.{key}" for key in ("my_domain", "client_id")
+    lacking = [f"settings.{key}" for key in ("my_domain", "client_id", "as_user")
                if key in settings and not settings[key]]  # fmt: skip
-    if method == CLIENT_CREDENTIALS and not secrets.get("client_secret"):
-        lacking.append("secrets.client_secret")
+    needed = {CLIENT_CREDENTIALS: "client_secret", JWT_BEARER: "private_key"}.get(method)
+    if needed and not secrets.get(needed):
+        lacking.append(f"secrets.{needed}")
     return {path: _WHERE[path] for path in lacking}
 
 
@@ -217,6 +264,16 @@ def _problems(method: str, settings: Settings, secrets: Mapping[str, str]) -> di
         found["settings.client_id"] = "holds a blank or an odd character; copy it again"
     if secrets.get("client_secret") and not PLAIN.fullmatch(secrets["client_secret"]):
         found["secrets.client_secret"] = "holds a blank or an odd character; copy it again"
+    user = str(settings.get("as_user", ""))
+    if user and (len(user) > _MOST_USER_NAME or not _USER_NAME.fullmatch(user)):
+        found["settings.as_user"] = (
+            "must be the user name as Setup → Users shows it, such as inkwire@acme.com: not the "
+            "name, the alias or the id of the user"
+        )
+    if len(secrets.get("passphrase", "")) > _MOST_PASSPHRASE or "\x00" in secrets.get(
+        "passphrase", ""
+    ):
+        found[pem.PASSPHRASE] = f"must be at most {_MOST_PASSPHRASE} characters; copy it again"
     return found
 
 

@@ -113,3 +113,31 @@ class Usage:
 
     used: int
     most: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BulkState:
+    """How far a job of Bulk API 2.0 is."""
+
+    #: `Open`, `UploadComplete`, `InProgress`, `JobComplete`, `Failed`, `Aborted`.
+    state: str
+    #: Rows that were worked on, and those among them that were refused.
+    processed: int
+    failed: int
+    #: Why it failed.
+    message: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is made of it."""
+        return self.state in ("JobComplete", "Failed", "Aborted")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BulkRow:
+    """One row of a job's results."""
+
+    #: None: nothing was made of it.
+    result: RowResult | None
+    #: What was uploaded, by column.
+    fields: Mapping[str, str]

@@ -28,6 +28,9 @@ LIFE = timedelta(minutes=90)
 _OLDEST = timedelta(minutes=60)
 _MOST_ADDRESS = 255
 _APP = "in Salesforce under Setup → External Client App Manager"
+#: Words of the descriptions about a statement (JWT bearer): its time, and whether it is proven.
+_EXPIRED = frozenset({"expired", "authorization", "code"})
+_UNPROVEN = frozenset({"invalid", "assertion"})
 #: For sign-ins that are over.
 SIGN_IN_AGAIN = "Sign in again: open the connection and press “Sign in again”."
 
@@ -43,6 +46,19 @@ def read_token(
     if status == 200:
         return _token(table, now)
     raise _refusal(status, table, retry_after_s)
+
+
+def wants_other_clock(status: int, body: bytes) -> bool:
+    """Whether the answer may blame a statement's time: it asks for one more by Salesforce's own.
+
+    A statement that is too old “expired”, like a code of a sign-in (which is never asked for
+    again); one that lies too far ahead is just “invalid”, like one whose signature is wrong.
+    """
+    table = answer_table(body)
+    if status != 400 or table.get("error") != "invalid_grant":
+        return False
+    words = described_words(table)
+    return words >= _EXPIRED or words >= _UNPROVEN
 
 
 def _token(table: Mapping[str, Any], now: datetime) -> Token:
@@ -111,9 +127,27 @@ _RUN_AS = (
     "enable the client credentials flow under Policies → OAuth Policies of the app "
     f"{_APP}, and name a “Run As” user there"
 )
+_BY_KEY = (
+    "tick Enable JWT Bearer Flow under Settings → OAuth Settings → Flow Enablement, and "
+    "upload the certificate of the private key there"
+)
+_NOT_THIS_WAY = (
+    f"The app does not allow this way to authenticate; for client credentials, {_RUN_AS}; for JWT, "
+    f"{_BY_KEY}; or choose another method for the connection."
+)
+_PERMIT = (
+    f"open the app {_APP} → Policies → Edit → OAuth Policies, set Permitted Users to “Admin "
+    "approved users are pre-authorized”, and under App Policies select a permission set without "
+    "a licence of its own that the user has; a set with the licence Salesforce API Integration "
+    "cannot hold an app"
+)
 _SENTENCES = {
     "invalid_client": "Salesforce does not take this consumer secret; compare it with the app "
-    f"{_APP} → Settings → OAuth Settings → Consumer Key and Secret.",
+    f"{_APP} → Settings → OAuth Settings → Consumer Key and Secret. "
+    f"A connection by JWT has no secret: {_BY_KEY}.",
+    "app_not_found": "The app is not in the organisation that was asked. Enter the My Domain "
+    "address of the organisation that has it: External Client Apps refuse login.salesforce.com "
+    "and test.salesforce.com, and a sandbox has apps of its own.",
     "invalid_client_id": "Salesforce does not know this consumer key here; compare it with the app "
     f"{_APP}. A new app is known after up to ten minutes, and a sandbox has apps of its own.",
     "invalid_client_credentials": "Salesforce does not take this consumer secret; compare it with "
@@ -122,12 +156,9 @@ _SENTENCES = {
     "Salesforce under Setup → Users, or name another.",
     "inactive_org": "The organisation is locked, closed or suspended; an administrator of "
     "Salesforce must look into it.",
-    "unauthorized_client": f"The app does not allow this way to authenticate; {_RUN_AS}, or choose "
-    "the other method for the connection.",
-    "unsupported_grant_type": f"The app does not allow this way to authenticate; {_RUN_AS}, or "
-    "choose the other method for the connection.",
-    "invalid_app_access": "The user may not use the app; pre-authorise the user's profile or "
-    f"permission set under Policies of the app {_APP}.",
+    "unauthorized_client": _NOT_THIS_WAY,
+    "unsupported_grant_type": _NOT_THIS_WAY,
+    "invalid_app_access": f"The user may not use the app; to pre-authorise the user, {_PERMIT}.",
     "invalid_scope": "The app lacks the OAuth scopes “Manage user data via APIs (api)” and "
     f"“Perform requests at any time (refresh_token)”; add them to the app {_APP}.",
     "redirect_uri_mismatch": "The app does not know the address that the sign-in returns to; add "
@@ -139,6 +170,8 @@ _SENTENCES = {
 
 def _grant_refused(words: frozenset[str]) -> CallFailed:
     """`invalid_grant`, by the words of its description."""
+    if statement := _statement_refused(words):
+        return NeedsAttention(statement)
     if "code" in words or "verifier" in words:
         return NeedsAttention(
             "The code of the sign-in was used already or is too old. Sign in again: open the "
@@ -151,7 +184,12 @@ def _grant_refused(words: frozenset[str]) -> CallFailed:
         )
     if "client" in words or "enabled" in words:
         return NeedsAttention(f"Salesforce gives the app no token of its own; {_RUN_AS}.")
-    if words & {"expired", "refresh", "inactive", "revoked", "token"}:
+    if "inactive" in words:
+        return NeedsAttention(
+            "The user that calls are made as is not active; activate the user in Salesforce under "
+            f"Setup → Users. If a person signed in: {SIGN_IN_AGAIN}"
+        )
+    if words & {"expired", "refresh", "revoked", "token"}:
         return NeedsAttention(
             f"The sign-in at Salesforce is over: it was revoked or has expired. {SIGN_IN_AGAIN}"
         )
@@ -159,3 +197,31 @@ def _grant_refused(words: frozenset[str]) -> CallFailed:
         "Salesforce does not take these credentials; compare the connection with the app "
         f"{_APP}: {_RUN_AS}; or, if a person signed in, press “Sign in again”."
     )
+
+
+def _statement_refused(words: frozenset[str]) -> str:
+    """What is wrong with a signed statement (JWT bearer); "" if the words are not about one."""
+    if words >= _EXPIRED:
+        return (
+            "Salesforce finds it expired. By JWT: the clock of this machine is wrong; set it by "
+            "NTP. If a person signs in: begin again by “Connect” on the connection's page."
+        )
+    if "audience" in words:
+        return (
+            "Salesforce does not take the address that the statement is made out to; enter the My "
+            "Domain address of the organisation (Setup → My Domain). A sandbox takes neither "
+            "https://login.salesforce.com nor the address of production."
+        )
+    if words >= _UNPROVEN:
+        return (
+            "Salesforce does not take our statement: the certificate that the app holds does not "
+            f"belong to this private key, or has expired; compare them in the app {_APP} → "
+            f"Settings → OAuth Settings, and {_BY_KEY}. If all of that is right, "
+            "the clock of this machine is wrong."
+        )
+    if words & {"approved", "consumer"}:
+        return (
+            "The user has not been allowed to use the app, or there is no such user: compare the "
+            f"user name with Setup → Users (a sandbox's ends in its name); then {_PERMIT}."
+        )
+    return ""

@@ -17,7 +17,8 @@ Permanent; every other 4xx is Permanent with the organisation's own text and wha
     keeping.py   what describe said, for ten minutes
     places.py    at most eight calls at once, one upload below an Account
     wire.py      one guarded request, recorded
-    rest.py      the calls
+    rest.py      the calls; bulk.py: those of Bulk API 2.0
+    bulk_csv.py  what such a job takes and gives (pure)
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ from inkwire.providers.contract import Journal
 from inkwire.providers.salesforce.client.keeping import Descriptions
 from inkwire.providers.salesforce.client.places import Places
 from inkwire.providers.salesforce.objects import (
+    BulkRow,
+    BulkState,
     Described,
     Duplicate,
     FileDraft,
@@ -46,8 +49,8 @@ from inkwire.providers.salesforce.soql import Soql
 if TYPE_CHECKING:
     import requests
 
-#: Rows of one Collections call.
-MOST_ROWS = 200
+#: Rows of one Collections call, and of one job of Bulk API 2.0: more would be a second batch there.
+MOST_ROWS, MOST_BULK_ROWS = 200, 10_000
 
 
 class Tokens(Protocol):
@@ -112,6 +115,48 @@ class SalesforceClient(Protocol):
 
     def update_rows(self, object_name: str, rows: Sequence[Record]) -> list[RowResult]:
         """PATCH /composite/sobjects; each row has its `Id`."""
+        ...
+
+    def create_job(self, object_name: str) -> str:
+        """POST /jobs/ingest: opens a job that inserts; its id (750…).
+
+        A lost answer is Transient: what was opened without being known has no rows and never will.
+        """
+        ...
+
+    def fill_job(self, job_id: str, data: bytes) -> bool:
+        """PUT /jobs/ingest/{id}/batches: its CSV (`bulk_csv`), once in its life.
+
+        False: it takes none, for it has one already, or is not open, or is gone.
+        """
+        ...
+
+    def close_job(self, job_id: str) -> bool:
+        """PATCH /jobs/ingest/{id}: UploadComplete. False: it is not in a state for that."""
+        ...
+
+    def abort_job(self, job_id: str) -> bool:
+        """PATCH /jobs/ingest/{id}: Aborted. False: it has ended, or is gone."""
+        ...
+
+    def job(self, job_id: str) -> BulkState | None:
+        """GET /jobs/ingest/{id}; None: there is no such job, or no more."""
+        ...
+
+    def job_made(self, job_id: str) -> list[BulkRow] | None:
+        """GET …/successfulResults of a job at its end, in no order; None: it is gone."""
+        ...
+
+    def job_refused(self, job_id: str) -> list[BulkRow] | None:
+        """GET …/failedResults, in no order; None: it is gone."""
+        ...
+
+    def job_left(self, job_id: str) -> list[BulkRow] | None:
+        """GET …/unprocessedrecords: nothing was made of them; None: it is gone."""
+        ...
+
+    def job_usage(self) -> Usage | None:
+        """GET /limits: DailyBulkApiBatches; None if the user may not know."""
         ...
 
     def composite(self, requests: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -10,7 +10,9 @@ from typing import Any
 
 from inkwire.providers.answers import rows_of, table_of
 from inkwire.providers.salesforce.client.answers import printable
+from inkwire.providers.salesforce.ids import has_shape
 from inkwire.providers.salesforce.objects import (
+    BulkState,
     Described,
     Field,
     Record,
@@ -132,6 +134,29 @@ def limits(value: Any) -> Usage:
     if most is None or left is None:
         raise ValueError("no DailyApiRequests")
     return Usage(used=max(most - left, 0), most=most)
+
+
+def bulk_batches(value: Any) -> Usage | None:
+    """The day's batches of the Bulk APIs in an answer of /limits; None if it does not say."""
+    table = table_of(table_of(value).get("DailyBulkApiBatches"))
+    most, left = _number(table.get("Max")), _number(table.get("Remaining"))
+    if most is None or left is None:
+        return None
+    return Usage(used=max(most - left, 0), most=most)
+
+
+def bulk_job(value: Any) -> tuple[str, BulkState]:
+    """Id and state of a job. Raises ValueError."""
+    table = table_of(value)
+    found, state = text(table, "id"), text(table, "state")
+    if not has_shape(found) or not state:
+        raise ValueError("no job")
+    return found, BulkState(
+        state=printable(state)[:40],
+        processed=max(_number(table.get("numberRecordsProcessed")) or 0, 0),
+        failed=max(_number(table.get("numberRecordsFailed")) or 0, 0),
+        message=printable(table.get("errorMessage")),
+    )
 
 
 def usage(header: str) -> Usage | None:

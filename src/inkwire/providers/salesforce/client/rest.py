@@ -16,6 +16,7 @@ from inkwire.errors import Permanent
 from inkwire.moments import as_utc
 from inkwire.providers.salesforce.client import MOST_ROWS, SalesforceCalling, reading
 from inkwire.providers.salesforce.client.answers import Answer
+from inkwire.providers.salesforce.client.bulk import JobCalls
 from inkwire.providers.salesforce.client.drafts import HELD, entity, held
 from inkwire.providers.salesforce.client.faults import (
     Call,
@@ -49,12 +50,13 @@ _VERSION = re.compile(r"[1-9][0-9]{1,2}\.0")
 T = TypeVar("T")
 
 
-class RestSalesforceClient:
+class RestSalesforceClient(JobCalls):
     """Implements `SalesforceClient`; may be shared by threads."""
 
     def __init__(self, calling: SalesforceCalling, patience: Patience | None = None) -> None:
         self._calling = calling
         self._wire = Wire(calling, patience or Patience())
+        super().__init__(self._wire, self._request)
 
     def me(self) -> SalesforceUser:
         """Who calls are made as."""

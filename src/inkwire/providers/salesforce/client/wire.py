@@ -57,6 +57,10 @@ class Request:
     form: Form | None = field(default=None, repr=False)
     #: Of `data` or of a small file.
     body_sha256: str = ""
+    #: Content types of `data` and of the answer, and bytes that the answer may have.
+    kind: str = "application/json"
+    accept: str = "application/json"
+    most: int = MAX_ANSWER
 
 
 def json_body(value: Any) -> tuple[bytes, str]:
@@ -166,7 +170,7 @@ class Wire:
             return Answer(
                 status=response.status_code,
                 headers=headers,
-                body=b"".join(_pieces(request.call, response, deadline, whole=_left(body))),
+                body=b"".join(_pieces(request, response, deadline, whole=_left(body))),
             )
 
     def _whole_s(self, request: Request) -> float:
@@ -190,13 +194,13 @@ def _address(token: Token) -> str:
 def _headers(request: Request, token: Token) -> dict[str, str]:
     if not (token.access.isascii() and token.access.isprintable() and " " not in token.access):
         raise NeedsAttention("The connection's token is no token; connect anew.")
-    kind = "" if request.data is None else "application/json"
+    kind = "" if request.data is None else request.kind
     if request.form is not None:
         kind = request.form.content_type
     return {
         "Authorization": f"Bearer {token.access}",
         "User-Agent": "Inkwire",
-        "Accept": "application/json",
+        "Accept": request.accept,
         "Accept-Encoding": "identity",
         **({"Content-Type": kind} if kind else {}),
         **request.headers,
@@ -209,10 +213,10 @@ def _left(body: bytes | Body | None) -> bool:
 
 
 def _pieces(
-    call: Call, response: requests.Response, deadline: float, *, whole: bool
+    request: Request, response: requests.Response, deadline: float, *, whole: bool
 ) -> Iterator[bytes]:
     """The body as it comes: each reading ends with what is there, so that the deadline holds."""
-    left = MAX_ANSWER
+    call, left = request.call, request.most
     while piece := response.raw.read1(_READ, decode_content=True):
         left -= len(piece)
         if left < 0:

@@ -7,6 +7,7 @@ writing.py       creates, changes, deletes; deals.py, files.py: what Salesforce 
 rules.py         an organisation's own validation rules
 soql.py          reads queries; queries.py: runs them
 organization.py  people, lists, the application; tokens.py, authorize.py: OAuth; limits.py: the day
+statements.py    what an application signs to get a token
 api.py           the frame of every call; uploads.py: multipart
 rows.py          records and queries; describing.py; replication.py; composite.py; bulk.py
 outbound.py      messages to an address when a record is saved

@@ -15,6 +15,7 @@ from inkwire.providers.salesforce.sandbox.answers import SalesforceError
 from inkwire.providers.salesforce.sandbox.organization import NAME, ORGANIZATION
 from inkwire.providers.salesforce.sandbox.parts import Parts
 from inkwire.providers.salesforce.sandbox.schema import Field, SObject
+from inkwire.providers.salesforce.sandbox.statements import public_key
 from inkwire.providers.salesforce.sandbox.uploads import set_largest
 from inkwire.providers.sandboxing import Doc
 
@@ -33,6 +34,11 @@ _APP: Mapping[str, type] = {
     "callbacks": list,
     "run_as": str,
     "send_outbound": bool,
+    "jwt": bool,
+    "certificate": str,
+    "preauthorized": list,
+    "self_authorize": bool,
+    "audiences": list,
 }
 _FIELD = {
     "name": str,
@@ -207,6 +213,8 @@ class Control:
                 raise InvalidInput(fields={name: f"must be a {_APP[name].__name__}"})
         if "run_as" in body:
             self._parts.other_user(body["run_as"])
+        if body.get("certificate"):
+            public_key(body["certificate"])
         self._parts.organization.change_app(**body)
         return JSONResponse(described(self._parts))
 

@@ -20,6 +20,17 @@ _PEOPLE = (
 #: Seconds that an access token is good unless set otherwise.
 SESSION_S = 7200
 SCOPES = ("api", "refresh_token", "openid", "id")
+#: Policies of the application that a state of an earlier release lacks.
+_ADDED: Doc = {
+    # JWT bearer: whether it is enabled, and the certificate (PEM) that was uploaded for it.
+    "jwt": True,
+    "certificate": "",
+    # Users whom an administrator allowed; else, if users may, whoever has signed in.
+    "preauthorized": [],
+    "self_authorize": False,
+    # What a statement may be made out to beside the organisation's own address.
+    "audiences": ["https://login.salesforce.com"],
+}
 
 
 class Organization:
@@ -36,7 +47,7 @@ class Organization:
     @property
     def app(self) -> Doc:
         """The External Client App: `client_id`, `client_secret`, `run_as`, settings."""
-        return self._state.get(_APP, "1") or {}
+        return _ADDED | (self._state.get(_APP, "1") or {})
 
     def change_app(self, **changed: Any) -> Doc:
         """Sets fields of the application."""
@@ -75,6 +86,7 @@ class Organization:
             "send_outbound": True,
             # Addresses that a code may be sent to; empty: any of this machine, and https.
             "callbacks": [],
+            "preauthorized": [people[-1]["Id"]],
         }
         self._state.put(_APP, "1", app)
 

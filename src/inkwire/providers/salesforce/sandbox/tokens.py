@@ -1,4 +1,4 @@
-"""Salesforce's OAuth endpoints: client credentials, web server flow with PKCE, refresh."""
+"""Salesforce's OAuth endpoints: client credentials, JWT bearer, web server flow with PKCE."""
 
 import base64
 import hashlib
@@ -16,6 +16,7 @@ from starlette.routing import Route
 from inkwire.moments import from_micros, to_micros
 from inkwire.providers.salesforce.sandbox.answers import SalesforceError
 from inkwire.providers.salesforce.sandbox.organization import ORGANIZATION, Organization
+from inkwire.providers.salesforce.sandbox.statements import GRANT, Unfit, claims_of
 from inkwire.providers.sandboxing import Doc, Stage
 
 _ACCESS, _REFRESH, _CODE = "sf_token", "sf_refresh", "sf_code"
@@ -199,6 +200,8 @@ class Tokens:
 
     def _granted(self, form: Mapping[str, str], basic: str) -> Doc:
         grant = form.get("grant_type", "")
+        if grant == GRANT:
+            return self._by_statement(form.get("assertion", ""))
         app = self._app(form, basic, public=grant == "authorization_code")
         if grant == "client_credentials":
             if not app["client_credentials"]:
@@ -233,6 +236,37 @@ class Tokens:
         if not secrets.compare_digest(secret.encode(), app["client_secret"].encode()):
             raise Refusal("invalid_client", "invalid client credentials")
         return app
+
+    def _by_statement(self, statement: str) -> Doc:
+        """A token for whom a signed statement names; no refresh token."""
+        app = self._organization.app
+        try:
+            claims = claims_of(
+                statement,
+                client_id=app["client_id"],
+                certificate=app["certificate"] if app["jwt"] else "",
+                addresses=(self._stage.url, *app["audiences"]),
+                now=self._stage.clock.wall(),
+            )
+        except Unfit as unfit:
+            raise Refusal(unfit.error, unfit.description) from None
+        named = claims.get("sub")
+        user = next((u for u in self._organization.users() if u["Username"] == named), None)
+        if user is None:
+            raise Refusal("invalid_grant", "user hasn't approved this consumer")
+        if not user["IsActive"]:
+            raise Refusal("invalid_grant", "inactive user")
+        self._require_approval(app, user["Id"])
+        scopes = [one for one in app["scopes"] if one != "refresh_token"]
+        return self._access(user["Id"], scopes)
+
+    def _require_approval(self, app: Doc, user_id: str) -> None:
+        if not app["self_authorize"]:
+            if user_id not in app["preauthorized"]:
+                raise Refusal("invalid_app_access", "user is not admin approved to access this app")
+        # Approvals of before count, if they gave a refresh token.
+        elif all(kept["user"] != user_id for _, kept in self._state.find(_REFRESH)):
+            raise Refusal("invalid_grant", "user hasn't approved this consumer")
 
     def _by_code(self, form: Mapping[str, str]) -> Doc:
         code = form.get("code", "")

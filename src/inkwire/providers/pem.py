@@ -1,18 +1,19 @@
 r"""A private key as people paste it: mended where that is safe, else explained. Pure.
 
-What goes wrong on the way from Box's console into a form (R19): line breaks become blanks, `\n`
-or CRLF, lines are indented or quoted, the wrong file is taken, the passphrase is another's.
+What goes wrong on the way from a vendor's console into a form (R19): line breaks become blanks,
+`\n` or CRLF, lines are indented or quoted, the wrong file is taken, the passphrase is another's.
 """
 
 import binascii
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from inkwire.errors import InvalidInput
 
 #: Characters; a key of 16,384 bits has 13,000.
 MAX_KEY = 32_768
-#: Bits that Box asks for at least.
+#: Bits that vendors ask for at least.
 MIN_BITS = 2048
 KEY, PASSPHRASE = "secrets.private_key", "secrets.passphrase"
 
@@ -28,31 +29,48 @@ _CODED = re.compile(r"\\+u([0-9a-fA-F]{4})")
 _ESCAPED = re.compile(r"\\+[nrt]")
 _INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\u00ad]")
 _PRIVATE = frozenset({"PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY"})
+_PUBLIC = "is a public key; paste the private key that belongs to it"
+#: What else people paste: what stands in braces is of `Origin`.
 _WRONG = {
-    "CERTIFICATE": "is a certificate; paste the private key, which stands in the field "
-    "`privateKey` of the file that Box's Developer Console gave you",
-    "PUBLIC KEY": "is a public key; paste the private key that belongs to it",
-    "RSA PUBLIC KEY": "is a public key; paste the private key that belongs to it",
+    "CERTIFICATE": "is a certificate; paste the private key, {where}",
+    "PUBLIC KEY": _PUBLIC,
+    "RSA PUBLIC KEY": _PUBLIC,
     "CERTIFICATE REQUEST": "is a certificate request; paste the private key",
-    "EC PRIVATE KEY": "is an elliptic-curve key, but Box takes RSA only; generate an RSA key pair "
-    "in Box's Developer Console",
-    "DSA PRIVATE KEY": "is a DSA key, but Box takes RSA only; generate an RSA key pair in Box's "
-    "Developer Console",
+    "EC PRIVATE KEY": "is an elliptic-curve key, but {vendor} takes RSA only; {make}",
+    "DSA PRIVATE KEY": "is a DSA key, but {vendor} takes RSA only; {make}",
     "OPENSSH PRIVATE KEY": "is in the format of OpenSSH; convert a copy of it with "
-    "`ssh-keygen -p -m PEM -f KEYFILE`, or generate a key pair in Box's Developer Console",
+    "`ssh-keygen -p -m PEM -f KEYFILE`, or {make}",
 }
 
 
-def mended(text: str, passphrase: str) -> tuple[str, str]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where a vendor's keys come from, as parts of the sentences that explain a wrong one."""
+
+    #: As the vendor writes itself.
+    vendor: str
+    #: Where the private key stands: "which …".
+    where: str
+    #: How to come by a new one: "generate …".
+    make: str
+    #: Where the passphrase that opens an encrypted key stands: "It is …".
+    opens: str
+    #: What to do if the two do not belong together: "take …".
+    together: str
+    #: What to do with the vendor's JSON file, if that was pasted; "": there is none.
+    whole_file: str = ""
+
+
+def mended(text: str, passphrase: str, origin: Origin) -> tuple[str, str]:
     """The key as clean PEM, and the passphrase that opens it ("" if it needs none).
 
     Raises InvalidInput for `secrets.private_key` or `secrets.passphrase`, before any request.
     """
-    pem = tidy(text)
-    return pem, _opening(pem, passphrase)
+    pem = tidy(text, origin)
+    return pem, _opening(pem, passphrase, origin)
 
 
-def tidy(text: str) -> str:
+def tidy(text: str, origin: Origin) -> str:
     """The one private key in `text` as PEM with 64 characters a line. Raises InvalidInput."""
     if len(text) > MAX_KEY:
         raise _bad(f"is longer than {MAX_KEY} characters; paste the private key alone")
@@ -61,7 +79,7 @@ def tidy(text: str) -> str:
     plain = re.sub(r"[\s\u00a0]+", " ", plain)
     # A dash that a word processor made long.
     plain = re.sub("[\u2010-\u2015\u2212]", "-", plain)
-    label, inner = _private_block(plain)
+    label, inner = _private_block(plain, origin)
     legacy = _LEGACY.search(inner)
     body = _LEGACY.sub("", inner)
     data = re.sub(r"[\s'\"\\,;]", "", body)
@@ -105,7 +123,7 @@ def _label(text: str) -> str:
     return known.get(run, text.strip())
 
 
-def _private_block(plain: str) -> tuple[str, str]:
+def _private_block(plain: str, origin: Origin) -> tuple[str, str]:
     """Label and inside of the private key among what was pasted."""
     blocks = [(_label(begin), inner, _label(end)) for begin, inner, end in _BLOCK.findall(plain)]
     for begin, _, end in blocks:
@@ -117,9 +135,12 @@ def _private_block(plain: str) -> tuple[str, str]:
     if keys:
         raise _bad("holds more than one private key; paste the one of this app")
     for begin, _, _ in blocks:
-        raise _bad(_WRONG.get(begin, f"is a {begin}; paste the private key"))
-    if "privateKey" in plain or plain.strip().startswith("{"):
-        raise _bad("looks like the console's whole JSON file; give that as config_file instead")
+        known = _WRONG.get(begin)
+        if known is None:
+            raise _bad(f"is a {begin}; paste the private key")
+        raise _bad(known.format(vendor=origin.vendor, where=origin.where, make=origin.make))
+    if origin.whole_file and ("privateKey" in plain or plain.strip().startswith("{")):
+        raise _bad(origin.whole_file)
     if "-----BEGIN" in plain:
         raise _bad("has no END line: it was cut off; copy the whole key again")
     raise _bad(
@@ -128,19 +149,14 @@ def _private_block(plain: str) -> tuple[str, str]:
     )
 
 
-def _opening(pem: str, passphrase: str) -> str:
+def _opening(pem: str, passphrase: str, origin: Origin) -> str:
     """The form of the passphrase that opens the key. Raises InvalidInput."""
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - first use only
 
     if not encrypted(pem):
         passphrase = ""
     elif not passphrase:
-        raise InvalidInput(
-            fields={
-                PASSPHRASE: "is needed: the key is encrypted. It is the `passphrase` in the file "
-                "of Box's Developer Console"
-            }
-        )
+        raise InvalidInput(fields={PASSPHRASE: f"is needed: the key is encrypted. {origin.opens}"})
     for candidate in dict.fromkeys((passphrase, passphrase.strip())):
         try:
             key = load(pem, candidate)
@@ -151,30 +167,29 @@ def _opening(pem: str, passphrase: str) -> str:
             ) from None
         except (ValueError, TypeError):
             continue
-        _check_kind(key)
+        _check_kind(key, origin)
         return candidate
     if passphrase:
         raise InvalidInput(
             fields={
-                PASSPHRASE: "does not open this private key; take key and passphrase from the "
-                "same file of Box's Developer Console, or the key was damaged when it was copied"
+                PASSPHRASE: f"does not open this private key; {origin.together}, or the key was "
+                "damaged when it was copied"
             }
         )
     raise _bad("cannot be read as a key: a part is missing or changed; copy the whole key again")
 
 
-def _check_kind(key: Any) -> None:
+def _check_kind(key: Any, origin: Origin) -> None:
     from cryptography.hazmat.primitives.asymmetric.rsa import (  # noqa: PLC0415 - first use only
         RSAPrivateKey,
     )
 
     if not isinstance(key, RSAPrivateKey):
-        raise _bad(
-            "is no RSA key, and Box takes RSA only; generate an RSA key pair in Box's Developer "
-            "Console"
-        )
+        raise _bad(f"is no RSA key, and {origin.vendor} takes RSA only; {origin.make}")
     if key.key_size < MIN_BITS:
-        raise _bad(f"has {key.key_size} bits, and Box asks for {MIN_BITS}; generate a new key pair")
+        raise _bad(
+            f"has {key.key_size} bits, and {origin.vendor} asks for {MIN_BITS}; {origin.make}"
+        )
 
 
 def _bad(text: str) -> InvalidInput:
