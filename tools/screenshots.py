@@ -135,9 +135,12 @@ def records(ids: dict[str, str]) -> dict[str, str]:
         "folders-nothing": "/records/folders?q=nothing+has+this",
         "folder": f"/records/folders/{label}/501",
         "folder-conflict": f"/records/folders/{label}/504",
+        "field-map": f"/records/field-map/{label}",
+        "field-map-tried": f"/records/field-map/{label}?try={ids['crm_trial']}",
         "arrivals": "/records/arrivals",
         "arrival": f"/records/arrivals/{ids['crm_arrival']}",
         "arrival-failed": f"/records/arrivals/{ids['crm_failed']}",
+        "arrival-left-out": f"/records/arrivals/{ids['crm_left_out']}",
         "record-tasks": "/records/tasks",
         "unmapped": "/records/unmapped",
     }

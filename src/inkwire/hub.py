@@ -32,6 +32,7 @@ from inkwire.ids import Ids, SortableIds
 from inkwire.integrations.crm_desk import CrmDesk
 from inkwire.integrations.desk import IntegrationDesk
 from inkwire.integrations.field_desk import FieldDesk
+from inkwire.integrations.field_map_desk import FieldMapDesk
 from inkwire.integrations.registry import kinds as installed_kinds
 from inkwire.orders.desk import OrderDesk
 from inkwire.orders.templates import TemplateDesk
@@ -74,6 +75,7 @@ class Hub:
     integrations: IntegrationDesk
     crm: CrmDesk
     fields: FieldDesk
+    field_maps: FieldMapDesk
     work: WorkDesk
     #: The installed business processes by name, and what their workflows call.
     kinds: Mapping[str, IntegrationKind]
@@ -104,6 +106,7 @@ class Hub:
             integrations=self.integrations,
             crm=self.crm,
             fields=self.fields,
+            field_maps=self.field_maps,
             work=self.work,
             buckets=Buckets(
                 self.clock,
@@ -235,6 +238,7 @@ def hub_of(
         ),
         crm=CrmDesk(store=store, clock=clock, ids=ids),
         fields=FieldDesk(store=store, clock=clock, ids=ids),
+        field_maps=FieldMapDesk(store=store, clock=clock, ids=ids),
         work=WorkDesk(store=store, clock=clock, ids=ids),
         kinds=kinds,
         services=services,

@@ -20,6 +20,7 @@ from inkwire.engine.desk import WorkDesk
 from inkwire.integrations.crm_desk import CrmDesk
 from inkwire.integrations.desk import IntegrationDesk
 from inkwire.integrations.field_desk import FieldDesk
+from inkwire.integrations.field_map_desk import FieldMapDesk
 from inkwire.orders.desk import OrderDesk
 from inkwire.orders.templates import TemplateDesk
 from inkwire.providers.registry import Registry
@@ -54,6 +55,7 @@ class Parts:
     integrations: IntegrationDesk
     crm: CrmDesk
     fields: FieldDesk
+    field_maps: FieldMapDesk
     work: WorkDesk
     #: How often each application may call this process's API.
     buckets: Buckets

@@ -4,7 +4,9 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +18,7 @@ from fakes.subscriber import subscriber
 from inkwire.access.gate import CLI
 from inkwire.api.app import BodyLimit, RateHeaders, api_router, install_errors
 from inkwire.model.access import Scope
+from inkwire.parts import Parts
 from inkwire.store.live import LiveCounters
 
 
@@ -122,15 +125,48 @@ def app(rooms):
     return build(rooms)
 
 
-def build(rooms):
-    """The API as the hub mounts it."""
+#: The parts of the hub that a request is for.
+_asked: ContextVar[Parts] = ContextVar("asked")
+
+
+class AskedParts:
+    """The parts of whichever hub is asked."""
+
+    def __getattr__(self, name):
+        return getattr(_asked.get(), name)
+
+
+def new_api():
+    """The API as the hub mounts it, for whichever hub is asked."""
     app = FastAPI(title="Inkwire", version="0", openapi_url="/v1/openapi.json", docs_url=None)
     install_errors(app)
-    parts = rooms.hub.parts(LiveCounters())
-    app.include_router(api_router(parts))
+    app.include_router(api_router(AskedParts()))
     app.add_middleware(BodyLimit)
     app.add_middleware(RateHeaders)
     return app
+
+
+#: Made once: putting it together takes half a second.
+whole_api = cache(new_api)
+
+
+class Mounted:
+    """The API of one hub; what it consists of is the same on every hub."""
+
+    def __init__(self, parts, api):
+        self._parts = parts
+        self._api = api
+        self.routes = api.routes
+        self.openapi = api.openapi
+
+    async def __call__(self, scope, receive, send):
+        _asked.set(self._parts)
+        await self._api(scope, receive, send)
+
+
+def build(rooms, api=None):
+    """The API as the hub mounts it; `api`: one of `new_api`, for who adds to it."""
+    return Mounted(rooms.hub.parts(LiveCounters()), api or whole_api())
 
 
 @pytest.fixture

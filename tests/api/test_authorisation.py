@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from fastapi.routing import iter_route_contexts
 
+from api.conftest import Client, build, new_api
 from inkwire.access.gate import CLI
 from inkwire.api.callers import Allowed
 from inkwire.model.access import APPLICATION_SCOPES, Caller, Scope
@@ -156,7 +157,7 @@ def test_a_session_cookie_is_no_api_key(app, client, rooms):
     assert open_doors(app, lambda m, p: browser.call(m, p, headers=bearer), {401}) == {}
 
 
-def test_a_forgotten_route_would_be_noticed(app, client):
+def test_a_forgotten_route_would_be_noticed(rooms):
     """The checks above do fail for a route without authorisation, hidden or not."""
     forgotten = APIRouter(prefix="/v1")
 
@@ -168,9 +169,10 @@ def test_a_forgotten_route_would_be_noticed(app, client):
     def hidden(_: Annotated[Caller, Allowed(Scope.ACCESS)]) -> str:
         return "secret"
 
-    app.include_router(forgotten)
-    nobody = client()
-    nobody.key = None
+    api = new_api()
+    api.include_router(forgotten)
+    app = build(rooms, api)
+    nobody = Client(app)
     doors = {("GET", "/v1/open"): 200}
     seen = {
         (method, path): nobody.call(method, filled(path)).status

@@ -147,6 +147,19 @@ def test_the_backlog_counts_everything_and_the_days_calls(crm, admin, rooms):
     assert admin.get("/v1/crm/backlog/int_9").status == 404
 
 
+def test_a_bulk_job_is_seen_on_its_tasks_and_in_the_backlog(crm, admin, rooms):
+    """Its id on each of them, its state where the backlog is; what went in a batch has none."""
+    work = add_work(rooms)
+    crm.task(work.id)
+    crm.task(work.id, ActivityState.WAITING)
+    job = crm.job()
+    items = admin.get("/v1/crm/activities").json()["items"]
+    assert [one["job_id"] for one in items] == [job.job_id, ""]
+    (shown,) = admin.get("/v1/crm/backlog/int_1").json()["jobs"]
+    assert (shown["job_id"], shown["state"], shown["size"]) == (job.job_id, "queued", 1)
+    assert (shown["said"], shown["ended_at"]) == ("InProgress", None)
+
+
 def test_each_right_reaches_as_far_as_it_says(crm, client, rooms):
     """Reading is not mapping, and mapping is not running again."""
     reader = client(Scope.INTEGRATIONS_READ)
@@ -214,3 +227,65 @@ def test_fields_are_compared_and_brought_in_step_on_request(crm, admin, rooms):
     command = admin.post(f"{path}/compare")
     assert (command.status, command.json()["target"]) == (202, asked.json()["id"])
     assert command.headers["location"] == f"/v1/commands/{command.json()['id']}"
+
+
+# --- the field map
+
+
+def test_the_field_map_is_read_with_what_is_wrong_with_it(crm, admin, client):
+    """Its lines, numbered; what both vendors said is told once they were asked."""
+    crm.map_fields(
+        "amount = Opportunity.Amount number both nobody",
+        "lead = Opportunity.LeadSource text both",
+        "lost = Opportunity.Amount2 number both",
+        "nonsense",
+    )
+    found = admin.get("/v1/crm/field-map/int_1").json()
+    assert (found["integration_id"], found["template"]) == ("int_1", "salesforce_mapping")
+    assert [one["number"] for one in found["items"]] == [1, 2, 3, 4]
+    assert [bool(one["problems"]) for one in found["items"]] == [False, False, False, True]
+    assert found["described_at"] is None
+    crm.described()
+    found = admin.get("/v1/crm/field-map/int_1").json()
+    assert found["described_at"]
+    assert "has no field lost" in found["items"][2]["problems"][0]
+    assert "“Phone”, “Partner”" in found["items"][1]["warnings"][0]
+    assert admin.get("/v1/crm/field-map/int_9").status == 404
+    reader = client(Scope.INTEGRATIONS_READ)
+    assert reader.get("/v1/crm/field-map/int_1").status == 200
+    assert reader.post("/v1/crm/field-map/int_1/describe", {}).status == 403
+    assert reader.post("/v1/crm/field-map/int_1/dry-run", {}).status == 403
+
+
+def test_a_field_map_is_tried_by_a_worker(crm, admin, rooms):
+    """202 with the command; other lines than the kept ones; bounds are told by their field."""
+    crm.map_fields("amount = Opportunity.Amount number both nobody")
+    lines = ["amount = Opportunity.Amount number to_box"]
+    answer = admin.post("/v1/crm/field-map/int_1/dry-run", {"lines": lines, "records": 3})
+    assert answer.status == 202
+    asked = answer.json()
+    assert answer.headers["location"] == f"/v1/commands/{asked['id']}"
+    assert (asked["kind"], asked["target"], asked["result"]) == ("ask", "int_1/try_fields", None)
+    kept = rooms.store.commands.get(asked["id"])
+    assert kept.asks == {"lines": lines, "records": 3}
+    rooms.store.commands.done(kept.id, at=rooms.clock.now(), result={"records": []})
+    done = admin.get(f"/v1/commands/{asked['id']}").json()
+    assert (done["state"], done["result"]) == ("done", {"records": []})
+    own = admin.post("/v1/crm/field-map/int_1/dry-run", {}).json()
+    assert rooms.store.commands.get(own["id"]).asks["records"] == 10
+    for wrong in ({"records": 0}, {"records": 51}, {"lines": ["x"] * 51}, {"odd": 1}):
+        assert admin.post("/v1/crm/field-map/int_1/dry-run", wrong).status == 422, wrong
+    assert admin.post("/v1/crm/field-map/int_1/dry-run", {"lines": []}).status == 409
+    look = admin.post("/v1/crm/field-map/int_1/describe", {})
+    assert (look.status, look.json()["target"]) == (202, "int_1/describe_fields")
+
+
+def test_a_version_that_was_left_out_is_told(crm, admin, rooms):
+    """The ledger answers “did it arrive?” with no, and with what is there instead."""
+    work = add_work(rooms, "left")
+    crm.attachment(work.id, AttachmentState.LEFT_OUT, file_id="9005", version_id="8005")
+    (found,) = admin.get("/v1/crm/attachments?version=8005").json()["items"]
+    assert (found["state"], found["first"]) == ("left_out", False)
+    assert "version 2 (8006) is attached already" in found["note"]
+    assert admin.get("/v1/crm/attachments?state=left_out").json()["items"] == [found]
+    assert admin.post("/v1/crm/attachments/int_1/9005/8005/retry", {}).status == 409

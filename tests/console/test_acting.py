@@ -10,7 +10,7 @@ import pytest
 
 from fakes.acted import SETTINGS, Acted, fill_acting
 from fakes.pages import PASSWORD, Pages
-from fakes.rsa_keys import ec_pem
+from fakes.rsa_keys import PASSPHRASE, ec_pem, pem
 from fakes.visitor import Visitor
 from inkwire.access.gate import CLI
 from inkwire.clock import ManualClock
@@ -92,6 +92,32 @@ def test_a_connection_is_made_from_the_consoles_file_and_tried(pages, admin):
     asked = pages.hub.store.commands.latest(CommandKind.CHECK_CONNECTION, "box-two")
     assert asked is not None
     assert "Client secret set on 2026-11-20" in page.words
+
+
+def test_a_salesforce_connection_by_a_key(pages, admin):
+    """Key and passphrase have fields of their own; what is wrong with a key stands beside it."""
+    form = admin.get("/new-connection/salesforce/jwt_bearer").text
+    assert '<textarea id="f-secrets.private_key"' in form
+    assert re.search(r'<input[^>]*type="password"[^>]*name="secrets\.passphrase"', form) or (
+        re.search(r'name="secrets\.passphrase"[^>]*type="password"', form)
+    )
+    given = {
+        "name": "Salesforce",
+        "id": "crm",
+        "settings.my_domain": "acme.lightning.force.com",
+        "settings.client_id": "3MVG9",
+        "settings.as_user": "inkwire@acme.com",
+        "secrets.passphrase": PASSPHRASE,
+    }
+    path = "/new-connection/salesforce/jwt_bearer"
+    wrong = admin.post(path, given | {"secrets.private_key": ec_pem()})
+    assert wrong.status == 422 and "no RSA key" in wrong.text and PASSPHRASE not in wrong.text
+    made = admin.post(path, given | {"secrets.private_key": pem().replace("\n", "\r\n")})
+    page = admin.follow(made)
+    assert "https://acme.my.salesforce.com" in page.words and "Private key (PEM) set" in page.words
+    assert "PRIVATE KEY--" not in page.text and PASSPHRASE not in page.text
+    kept = pages.hub.store.connections.open_secrets("crm")
+    assert kept == {"private_key": pem(), "passphrase": PASSPHRASE}
 
 
 def test_what_is_wrong_is_told_beside_each_field(admin):

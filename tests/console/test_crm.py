@@ -145,7 +145,8 @@ def test_the_backlog_says_how_far_it_is_and_when_it_will_be_done(pages, admin, d
     page = admin.get("/records")
     assert "6 of 9 done" in page.words
     assert re.search(r"[0-9.]+ a minute, done in \d", page.words), page.words[:900]
-    assert 'hx-trigger="every 2s"' in page.text
+    assert 'hx-trigger="sse:moved"' in page.text
+    assert "every 2s" not in page.text
     assert "Waiting 3" in page.words and "Parked 1" in page.words
     assert "Stored 1 arrivals" in page.words and "Waiting 1 tasks" in page.words
     clock.advance(seconds=3600)
@@ -329,6 +330,22 @@ async def test_the_bar_over_the_arrivals_counts_what_is_new(pages, as_, day, crm
 # --- Tasks, and work without a record
 
 
+def test_a_bulk_job_is_seen_on_its_tasks_and_beside_the_backlog(pages, admin, day, crm):
+    """With Salesforce's word and id while it lasts, with its sentence afterwards."""
+    work = day.run("k", "sync_file", "box:file:9001")
+    crm.task(work.id, ActivityState.WAITING)
+    assert "Bulk job" not in admin.get("/records").words
+    job = crm.job()
+    listed = admin.get("/records/tasks").words
+    assert "In a Bulk job" in listed and f"Bulk job {job.job_id}" in listed
+    page = admin.get("/records").words
+    assert "In Salesforce" in page and "0 of 1 Tasks, Salesforce says InProgress" in page
+    note = "1 Tasks were made, 0 were refused."
+    pages.hub.store.bulk_jobs.ended(job.batch_id, note=note, at=job.look_at)
+    assert note in admin.get("/records").words
+    assert "In a Bulk job" not in admin.get("/records/tasks").words
+
+
 def test_refused_tasks_are_chosen_and_sent_again(pages, admin, day, crm):
     """Only those that were refused can be chosen; what Salesforce said stands beside them."""
     work = day.run("k", "sync_file", "box:file:9001")
@@ -387,6 +404,73 @@ def test_a_paused_integration_says_that_it_waits_for_a_person(pages, admin, day)
     page = admin.get("/records")
     assert "It is paused" in page.words
     assert "every 2s" not in page.text
+
+
+def test_an_overview_tells_that_its_numbers_moved(pages, as_, day, crm):
+    """At once if something moved since the page was read, then at each change; no list of news."""
+    watcher = as_("vera")
+    page = watcher.get("/records")
+    (url,) = re.findall(r'sse-connect="/console([^"]*)"', page.text)
+
+    async def play() -> None:
+        path = url.replace("&amp;", "&")
+        async with listening(pages, watcher, path) as (stream, _):
+            await stream.until("retry: 3000")
+            await asyncio.to_thread(day.add, "moved", "sync_file", "box:file:1")
+            text = await stream.until("event: moved")
+            assert "event: news" not in text
+        async with listening(pages, watcher, "/records/live?seen=0") as (stream, _):
+            await stream.until("event: moved")
+
+    asyncio.run(play())
+
+
+def test_what_waits_is_told_in_a_bar(pages, as_, day, crm):
+    """Tasks and work without a record, counted from what the page shows and by its filters."""
+    watcher = as_("vera")
+    done = day.run("evt_t", "sync_file", "box:file:1")
+    crm.task(done.id, ActivityState.WAITING)
+    waiting(day)
+    lists = {}
+    for path in ("/records/tasks", "/records/tasks?state=failed", "/records/unmapped"):
+        (url,) = re.findall(r'sse-connect="/console([^"]*)"', watcher.get(path).text)
+        lists[path] = url.replace("&amp;", "&")
+
+    async def play() -> None:
+        for path, words in (
+            ("/records/tasks", "1 new Task"),
+            ("/records/unmapped", "1 more waits"),
+        ):
+            async with listening(pages, watcher, lists[path]) as (stream, _):
+                await stream.until("retry: 3000")
+                assert "event: news" not in stream.text
+                if path.endswith("tasks"):
+                    await asyncio.to_thread(crm.task, done.id, ActivityState.WAITING)
+                else:
+                    await asyncio.to_thread(waiting, day, "evt_later", "box:file:7")
+                await stream.until(words)
+        async with listening(pages, watcher, lists["/records/tasks?state=failed"]) as (stream, _):
+            await asyncio.to_thread(crm.task, done.id, ActivityState.FAILED)
+            text = await stream.until("1 new Task")
+            assert "2 new Tasks" not in text
+
+    asyncio.run(play())
+
+
+def test_a_version_that_was_left_out_says_so_and_what_is_there(admin, crm, day):
+    """Nobody has to do anything: no “Try again”, and the newer version is one click away."""
+    work = day.run("evt_v", "sync_file", "box:file:9005")
+    offer = {"file_id": "9005", "name": "Offer.pdf"}
+    crm.attachment(work.id, version_id="8006", version_number=2, **offer)
+    crm.attachment(work.id, AttachmentState.LEFT_OUT, version_id="8005", **offer)
+    found = admin.get("/records/arrivals?q=8005")
+    assert "Left out" in found.words and "version 2 (8006) is attached already" in found.words
+    page = admin.get("/records/arrivals/int_1/9005/8005")
+    assert "It did not arrive, and that is right" in page.words
+    assert "Offer.pdf, version 2, is there" in page.words
+    assert 'href="/console/records/arrivals/int_1/9005/8006"' in page.text
+    assert "Try again" not in page.words and "not known yet" in page.words  # only the MD5
+    assert "Left out 1 arrivals" in admin.get("/records").words
 
 
 # --- mapped fields

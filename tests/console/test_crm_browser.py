@@ -10,8 +10,9 @@ from fakes.acted import Acted
 from fakes.crm_rows import CrmRows, fill_crm
 from fakes.desk import DESK, OPEN_FOLDS, PHONE, Desk, chromium_of, judged
 from fakes.pages import open_pages, served
+from inkwire.access.gate import CLI
 from inkwire.clock import SystemClock
-from inkwire.model.work import WorkState
+from inkwire.model.work import IntegrationState, WorkState
 
 pytestmark = pytest.mark.browser
 
@@ -46,10 +47,13 @@ def paths(ids: dict[str, str]) -> list[str]:
         "/records/folders?q=zzz",
         f"/records/folders/{label}/501",
         f"/records/folders/{label}/504",
+        f"/records/field-map/{label}",
+        f"/records/field-map/{label}?try={ids['crm_trial']}",
         "/records/arrivals",
         "/records/arrivals?q=zzz",
         f"/records/arrivals/{ids['crm_arrival']}",
         f"/records/arrivals/{ids['crm_failed']}",
+        f"/records/arrivals/{ids['crm_left_out']}",
         "/records/tasks",
         "/records/unmapped",
         f"/integrations/{label}",
@@ -109,6 +113,39 @@ def test_a_new_arrival_comes_under_a_quiet_bar(filled):
         expect(page.get_by_role("link", name="Live.pdf, version 1")).to_be_visible()
 
 
+def test_the_numbers_of_the_overview_move_by_themselves(filled):
+    """Told by an event, not asked for; the focus stays on the number that it was on."""
+    desk, ids = filled
+    integration = desk.pages.hub.store.integrations.get(int(ids["crm"].removeprefix("int_")))
+    day = Acted(desk.pages, lambda seconds: None, integration)
+    with desk.open("/records") as page:
+        link = page.locator("#n-work-1")
+        before = int(link.inner_text())
+        link.focus()
+        for step in (1, 2):
+            day.add(f"evt_live_{step}", "sync_file", f"box:file:98{step}")
+            expect(link).to_have_text(str(before + step))
+            expect(link).to_be_focused()
+
+
+def test_the_field_map_is_edited_by_the_keyboard(filled):
+    """A row opens with the focus in it, Enter keeps it, and the draft waits to be saved."""
+    desk, ids = filled
+    with desk.open(f"/records/field-map/{ids['crm']}") as page:
+        page.get_by_role("button", name="Change line 1").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("group", name="Change the field")).to_be_focused()
+        assert judged(page, "open row", {}) == {}
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("Field in Box", exact=True)).to_be_focused()
+        page.get_by_label("When both have changed").select_option("salesforce")
+        page.get_by_role("button", name="Done").press("Enter")
+        expect(page.get_by_role("button", name="Add a field")).to_be_focused()
+        row = page.get_by_role("row", name="amount")
+        expect(row).to_contain_text("Salesforce")
+        expect(page.get_by_text("Not saved yet")).to_be_visible()
+
+
 def test_a_folder_is_mapped_without_script(filled):
     """A form and a button alone; what waited is started."""
     desk, ids = filled
@@ -119,3 +156,23 @@ def test_a_folder_is_mapped_without_script(filled):
         page.get_by_role("button", name="Map the folder").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("Letters is Opportunity")
     assert desk.pages.hub.store.works.get(ids["crm_work"]).state is WorkState.NEW
+
+
+def test_the_field_map_is_changed_without_script(filled):
+    """Buttons of one form: a row is taken away, the others are saved."""
+    desk, ids = filled
+    number = int(ids["crm"].removeprefix("int_"))
+    # An active one is kept only with nothing else that is wrong with it.
+    desk.pages.hub.integrations.move(CLI, number, IntegrationState.INACTIVE)
+    with desk.open(
+        f"/records/field-map/{ids['crm']}", viewport=PHONE, java_script_enabled=False
+    ) as page:
+        page.get_by_role("button", name="Remove line 4").click()
+        expect(page.get_by_role("button", name="Remove line 4")).to_have_count(0)
+        page.get_by_role("button", name="Change line 3").click()
+        page.get_by_label("Direction").select_option("both")
+        page.get_by_role("button", name="Save the map").click()
+        expect(page.get_by_text("Saved. Every folder")).to_be_visible()
+    kept = desk.pages.hub.store.integrations.get(number).settings["field_map"].split("\n")
+    assert len(kept) == 3
+    assert kept[2].startswith("close_date = Opportunity.CloseDate date both")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fakes.pages import Pages
+from fakes.pages import SECRETS, Pages
 from inkwire.console.filters import PAGE
 from inkwire.model.event import EventState
 
@@ -329,3 +329,13 @@ def test_a_large_body_does_not_make_a_large_page(pages, as_):
         page = as_("olga").get(f"/events/{pages.event_id(intake)}")
         assert len(page.body) < 100 * 1024
         assert "This is the beginning" in page.words
+
+
+def test_a_secret_in_an_address_is_not_shown(pages, as_):
+    """An Outbound Message comes with its secret in the query: redacted, in the curl line, too."""
+    pages.source("crm", "salesforce", settings={"organization_id": "00D5e000000KQ2eEAG"})
+    intake = pages.send("crm", "opportunity-notified")
+    html = as_("admin").get(f"/events/{pages.event_id(intake)}").text
+    assert "secret=«redacted»" in html
+    assert SECRETS["salesforce"]["secret"] not in html
+    assert "MSA 2026" in html, "the body is there for who may see it"

@@ -13,9 +13,12 @@ from fakes.browser import ARGUMENTS, CHROMIUM
 from fakes.sandbox import SandboxProcess
 from inkwire.access.gate import CLI
 from inkwire.cli.demo.vendor import connect, connect_salesforce, keep_in_step
+from inkwire.integrations.desk import IntegrationChange
 from inkwire.model.access import Role
 
 ACCOUNT, DEAL, SIGNER = "Northwind Ltd", "Renewal 2027", "kim.lee@northwind.example"
+#: Of a metadata template that holds values beside the record's ids.
+FIELDS = ["opportunity_id", "account_id", "record_id", "next_step", "stage"]
 #: A file that Salesforce takes as it is and that Box Sign makes a PDF of.
 NAME, CONTRACT = "Agreement.txt", b"Services agreement between Northwind Ltd and us.\n"
 
@@ -157,6 +160,71 @@ async def test_a_person_finds_everything_in_step(tmp_path):
         deal = salesforce.locator("article.deal", has=salesforce.get_by_role("heading", name=DEAL))
         await seen(salesforce, deal.locator(".pill", has_text="Closed Won"))
         assert cast.wrong == []
+
+
+@pytest.mark.browser
+async def test_a_person_maps_fields_tries_them_and_saves(tmp_path):
+    """Fields chosen as both vendors describe them; the dry run writes nothing, the map does."""
+    async with people(tmp_path) as cast:
+        hub, sandbox = cast.hub.hub, cast.sandbox
+        integration = in_step(hub, sandbox)
+        sandbox.call("POST", "/box/templates", {"key": "deal", "title": "Deal", "fields": FIELDS})
+        hub.integrations.change(
+            CLI, integration.id, IntegrationChange(settings={"mapping_template": "deal"})
+        )
+        hub.gate.add_user(CLI, name="ada", password=PASSWORD, role=Role.ADMIN)
+        console = await cast.operations(f"/integrations/{integration.label}")
+        await seen(console, console.get_by_text("No record is new or changed."))
+        await cast.sells()
+        await console.get_by_role("button", name=re.compile("Now: Look for new")).click()
+        await console.goto(f"{cast.hub.url}/console/records/folders")
+        await seen(console, console.get_by_role("link", name=DEAL))
+
+        # From the integration to its map; a worker asks both vendors while the page is open.
+        await console.goto(f"{cast.hub.url}/console/integrations/{integration.label}")
+        await console.get_by_role("link", name="Field map").click()
+        await console.get_by_role("button", name="Add a field").click()
+        await console.locator("select#f-box").select_option("next_step")
+        await console.locator("select#f-target").select_option("Opportunity.StageName")
+        await console.get_by_role("button", name="Add it to the map").click()
+        await console.get_by_role("button", name="Add a field").click()
+        await console.locator("select#f-box").select_option("stage")
+        await console.locator("select#f-target").select_option("Opportunity.IsWon")
+        await console.get_by_role("button", name="Add it to the map").click()
+        await expect(console.get_by_text("cannot be changed by the connected user")).to_be_visible()
+        await console.get_by_role("button", name="Change line 2").click()
+        await console.get_by_label("Direction").select_option("to_box")
+        await console.get_by_role("button", name="Done").click()
+        await expect(console.get_by_text("cannot be changed")).to_have_count(0)
+
+        before = written(sandbox)
+        await console.get_by_label("Records to try it on").fill("5")
+        await console.get_by_role("button", name="Dry run").click()
+        await expect(console.get_by_text("nothing written")).to_be_visible()
+        tried = console.get_by_role("article", name=f"Opportunity {DEAL}")
+        await expect(tried).to_contain_text(re.compile("To Box.*Box gets “[A-Z]", re.DOTALL))
+        await expect(tried).to_contain_text("1 field is in step")  # a flag that is not set is false
+        assert written(sandbox) == before
+        assert not hub.integrations.get(CLI, integration.id).settings["field_map"]
+
+        await console.get_by_role("button", name="Save the map").click()
+        await expect(console.get_by_text("Saved. Every folder")).to_be_visible()
+        kept = hub.integrations.get(CLI, integration.id).settings["field_map"]
+        assert kept == (
+            "next_step = Opportunity.StageName text both nobody\n"
+            "stage = Opportunity.IsWon flag to_box nobody"
+        )
+        assert cast.wrong == []
+
+
+def written(sandbox: SandboxProcess) -> list[str]:
+    """Calls that changed a record, or a folder's metadata."""
+    return [
+        f"{call['method']} {call['path']}"
+        for call in sandbox.calls()
+        if call["method"] in ("POST", "PUT", "PATCH", "DELETE")
+        and ("metadata/enterprise" in call["path"] or "sobjects" in call["path"])
+    ]
 
 
 async def seen(page: Page, what: Locator) -> None:

@@ -14,7 +14,9 @@ from inkwire.api.crm_models import (
     AttachmentOut,
     AttachmentsPage,
     BacklogOut,
+    DryRunIn,
     FieldFilters,
+    FieldMapOut,
     FieldsOut,
     FolderFilters,
     FolderOut,
@@ -165,6 +167,43 @@ def take_field(
     )
 
 
+@router.get("/field-map/{integration_id}", summary="Read a field map")
+def read_field_map(integration_id: IntegrationId, parts: With, caller: Reader) -> FieldMapOut:
+    """Each line with what is wrong with it; it is changed as the setting `field_map`."""
+    return FieldMapOut.shown(parts.field_maps.shown(caller, number(integration_id)))
+
+
+@router.post(
+    "/field-map/{integration_id}/describe",
+    summary="Ask both vendors for their fields",
+    status_code=202,
+)
+def describe_fields(
+    integration_id: IntegrationId, parts: With, caller: Writer, response: Response
+) -> CommandOut:
+    """Reads Box's template and the objects; from then on the map is checked by what they said."""
+    return accepted(parts.field_maps.look(caller, number(integration_id)), response)
+
+
+@router.post(
+    "/field-map/{integration_id}/dry-run", summary="Try a field map on records", status_code=202
+)
+def try_field_map(
+    integration_id: IntegrationId, body: DryRunIn, parts: With, caller: Runner, response: Response
+) -> CommandOut:
+    """Tells what the map would write where, and writes nothing; the command has the answer.
+
+    Its `result` has `problems` by line, and `records`: of each its `fields` with what Box and
+    Salesforce have, the `verdict` (`agreed`, `to_box`, `to_salesforce`, `conflict`, `failed`), the
+    `value` as it would arrive (null: taken away, or nothing is written) and a `note`. Values are
+    shown in short. It is kept for a day.
+    """
+    command = parts.field_maps.try_out(
+        caller, number(integration_id), lines=body.lines, records=body.records
+    )
+    return accepted(command, response)
+
+
 @router.post("/wake", summary="Run what has no record again", status_code=202)
 def wake_unmapped(body: WakeIn, parts: With, caller: Runner) -> WokenOut:
     """Starts work again that waits for a folder's record; what finds none waits again."""
@@ -232,8 +271,9 @@ def list_activities(
         before=filters.before,
         limit=filters.limit,
     )
+    jobs = parts.crm.jobs_of(caller, found)
     return ActivitiesPage(
-        items=[ActivityOut.shown(one) for one in found], next=filters.next_of(found)
+        items=[ActivityOut.shown(one, jobs) for one in found], next=filters.next_of(found)
     )
 
 

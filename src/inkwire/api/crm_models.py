@@ -8,13 +8,19 @@ from pydantic import Field
 
 from inkwire.api.fields import Cursor, Input, Next, Output, Page, Term, Text
 from inkwire.api.integration_models import IntegrationTerm
+from inkwire.integrations.box_salesforce.field_checks import Finding
+from inkwire.integrations.box_salesforce.field_map import MOST as MOST_LINES
+from inkwire.integrations.box_salesforce.field_trying import MOST, SOME
 from inkwire.integrations.crm_desk import Backlog
+from inkwire.integrations.field_map_desk import MapView
 from inkwire.model.crm import (
     Activity,
     ActivityState,
     ApiUsage,
     Attachment,
     AttachmentState,
+    BulkJob,
+    BulkJobState,
     FieldAgreement,
     FieldSide,
     FieldState,
@@ -162,6 +168,7 @@ class ActivityOut(Output):
     activity_date: date
     state: ActivityState
     batch_id: str | None
+    job_id: str = Field(description="Bulk job that it went in (750…); empty if it went in none.")
     task_id: str = Field(description="00T…; empty before.")
     work_id: str
     note: str
@@ -169,9 +176,10 @@ class ActivityOut(Output):
     done_at: datetime | None
 
     @classmethod
-    def shown(cls, row: Activity) -> Self:
-        """With the integration's label."""
-        return cls(**_labelled(cls, row))
+    def shown(cls, row: Activity, jobs: Mapping[str, BulkJob]) -> Self:
+        """With the integration's label; `jobs`: by batch."""
+        job = jobs.get(row.batch_id or "")
+        return cls(**_labelled(cls, row, job_id=job.job_id if job is not None else ""))
 
 
 class ActivitiesPage(Output):
@@ -190,6 +198,22 @@ class UsageOut(Output):
     at: datetime
 
 
+class BulkJobOut(Output):
+    """A job of Salesforce's Bulk API with many Tasks."""
+
+    batch_id: str
+    job_id: str = Field(description="750…; empty before it has one.")
+    state: BulkJobState
+    size: int = Field(description="Tasks in it.")
+    processed: int = Field(description="That Salesforce has worked on, as it said last.")
+    failed: int = Field(description="Those among them that it refused.")
+    said: str = Field(description="Salesforce's own word.", examples=["InProgress"])
+    note: str
+    created_at: datetime
+    look_at: datetime = Field(description="When it is looked at next, unless it has ended.")
+    ended_at: datetime | None
+
+
 class BacklogOut(Output):
     """How far an integration is; each state is counted up to 10,000."""
 
@@ -197,6 +221,7 @@ class BacklogOut(Output):
     attachments: Mapping[AttachmentState, int]
     activities: Mapping[ActivityState, int]
     folders: Mapping[FolderState, int]
+    jobs: list[BulkJobOut] = Field(description="Bulk jobs of Tasks, the newest first, at most 10.")
     per_minute: float = Field(description="Work that ended a minute lately; 0: too little to say.")
     ends_at: datetime | None = Field(description="When what waits will be done at that speed.")
     usage: UsageOut | None = Field(description="null: Salesforce has not said yet.")
@@ -211,6 +236,7 @@ class BacklogOut(Output):
             attachments=backlog.attachments,
             activities=backlog.activities,
             folders=folders,
+            jobs=[BulkJobOut.of(one) for one in backlog.jobs],
             per_minute=backlog.per_minute,
             ends_at=backlog.ends_at,
             usage=None if usage is None else UsageOut.of(usage),
@@ -270,6 +296,66 @@ class FieldsOut(Output):
         return cls(items=[FieldOut.shown(one) for one in rows])
 
 
+class MappedFieldOut(Output):
+    """A line of the field map, and what is wrong with it as far as both vendors were asked."""
+
+    number: int = Field(description="From 1.")
+    line: str = Field(examples=["amount = Opportunity.Amount number both salesforce"])
+    problems: list[str] = Field(description="What no value of it could do.")
+    warnings: list[str] = Field(description="What some values of it could not do.")
+
+
+class FieldMapOut(Output):
+    """The field map of an integration."""
+
+    integration_id: str = Field(examples=["int_7"])
+    template: str = Field(description="Key of the metadata template at Box.")
+    items: list[MappedFieldOut]
+    problems: list[str] = Field(description="What is wrong with the whole.")
+    described_at: datetime | None = Field(
+        description="When both vendors last said which fields they have; null: not lately."
+    )
+    updated_at: datetime = Field(description="When the integration was last changed.")
+
+    @classmethod
+    def shown(cls, view: MapView) -> Self:
+        """From the desk."""
+        found: dict[int, list[Finding]] = {}
+        for number, one in view.findings:
+            found.setdefault(number, []).append(one)
+        return cls(
+            integration_id=view.integration.label,
+            template=view.template,
+            items=[
+                MappedFieldOut(
+                    number=number,
+                    line=line,
+                    problems=[one.text for one in found.get(number, ()) if one.fails],
+                    warnings=[one.text for one in found.get(number, ()) if not one.fails],
+                )
+                for number, line in enumerate(view.lines, start=1)
+            ],
+            problems=[one.text for one in found.get(0, ())],
+            described_at=view.asked.done_at if view.asked and view.asked.done_at else None,
+            updated_at=view.integration.updated_at,
+        )
+
+
+class DryRunIn(Input):
+    """What is to be tried on records."""
+
+    lines: (
+        Annotated[list[Annotated[Text, Field(max_length=500)]], Field(max_length=MOST_LINES)] | None
+    ) = Field(
+        None,
+        description="Lines to try instead of those of the settings; nothing of them is kept.",
+        examples=[["amount = Opportunity.Amount number both salesforce"]],
+    )
+    records: int = Field(
+        SOME, ge=1, le=MOST, description="How many mapped records, the last changed first."
+    )
+
+
 class TakeIn(Input):
     """A person's word on a field in conflict."""
 
@@ -298,8 +384,8 @@ class ActivitiesIn(Input):
 
 
 def _labelled(
-    model: type[Output], value: RecordFolder | Attachment | Activity | FieldState
+    model: type[Output], value: RecordFolder | Attachment | Activity | FieldState, **more: Any
 ) -> dict[str, Any]:
-    """The model's fields as the value has them, the integration by its label."""
-    given = {name: getattr(value, name) for name in model.model_fields}
-    return given | {"integration_id": f"int_{value.integration_id}"}
+    """The model's fields as the value has them, the integration by its label; `more`: others."""
+    given = {name: getattr(value, name) for name in model.model_fields if name not in more}
+    return given | more | {"integration_id": f"int_{value.integration_id}"}

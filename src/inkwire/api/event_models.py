@@ -101,7 +101,9 @@ class ReceiptDetail(Output):
     """A receipt with its headers and the events found in it."""
 
     receipt: ReceiptOut
-    query: str = Field(description="As it came; it may hold a token or a signature.")
+    query: str = Field(
+        description="As it came, credentials redacted by their names; it may hold a signature."
+    )
     headers: list[HeaderOut]
     events: list[EventOut]
 

@@ -17,7 +17,7 @@ from inkwire.api.event_models import (
 from inkwire.api.fields import Id, Page, Term
 from inkwire.api.parts import With
 from inkwire.model.access import Caller, Scope
-from inkwire.model.request import shown_headers
+from inkwire.model.request import shown_headers, shown_query
 from inkwire.model.verdict import Reason
 from inkwire.store.contract import RejectionQuery
 
@@ -28,12 +28,12 @@ router = APIRouter(tags=["Receipts"])
 def read_receipt(
     receipt_id: Id, parts: With, _: Annotated[Caller, Allowed(Scope.EVENTS_BODY)]
 ) -> ReceiptDetail:
-    """One accepted request: its query, its headers (credentials redacted), its events."""
+    """One accepted request: its query and headers (credentials redacted), its events."""
     opened = parts.store.inbound.open_receipt(receipt_id)
     events = parts.store.events.of_receipt(receipt_id)
     return ReceiptDetail(
         receipt=ReceiptOut.of(opened.receipt),
-        query=opened.query.decode("utf-8", "replace"),
+        query=shown_query(opened.query),
         headers=HeaderOut.each(shown_headers(opened.headers)),
         events=[EventOut.of(event) for event in events],
     )

@@ -152,7 +152,10 @@ class CommandOut(Output):
 
     id: str
     kind: CommandKind
-    target: str = Field(description="Id of the connection, or of the work.")
+    target: str = Field(
+        description="Id of the connection or of the work, or the integration and what it is asked.",
+        examples=["int_7/try_fields"],
+    )
     state: CommandState
     result: Any = Field(description="Once it is done.")
     error: str = Field(description="Why it failed, if it did.")

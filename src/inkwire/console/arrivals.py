@@ -172,6 +172,7 @@ def version_page(visit: Visit) -> Response:
         mark=crm_words.ARRIVALS[_worst(rows)],
         reached=[_reached(visit, one, look=place < MOST_FOLDERS) for place, one in enumerate(rows)],
         entry=_entry(visit, first),
+        newer=_newer(visit, rows),
         versions_url=visit.url(ROOM, "arrivals", q=file_id),
         can_retry=visit.may(Scope.RUNS_WRITE)
         and any(one.state is AttachmentState.FAILED for one in rows),
@@ -181,9 +182,25 @@ def version_page(visit: Visit) -> Response:
 
 def _worst(rows: Sequence[Attachment]) -> AttachmentState:
     """The state that the page speaks of: what failed before what is under way."""
-    order = (AttachmentState.FAILED, AttachmentState.PLANNED, AttachmentState.STORED)
+    order = (
+        AttachmentState.FAILED,
+        AttachmentState.PLANNED,
+        AttachmentState.STORED,
+        AttachmentState.VERIFIED,
+    )
     states = {one.state for one in rows}
-    return next((one for one in order if one in states), AttachmentState.VERIFIED)
+    return next((one for one in order if one in states), AttachmentState.LEFT_OUT)
+
+
+def _newer(visit: Visit, rows: Sequence[Attachment]) -> ArrivalRow | None:
+    """The version that is there instead of one that was left out."""
+    left = next((one for one in rows if one.state is AttachmentState.LEFT_OUT), None)
+    if left is None:
+        return None
+    found = visit.parts.store.attachments.latest(left.integration_id, left.file_id)
+    if found is None or found.version_number <= left.version_number:
+        return None
+    return arrival_rows(visit, [found])[0]
 
 
 def _reached(visit: Visit, row: Attachment, *, look: bool) -> Reached:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
+from inkwire.integrations.box_salesforce import field_map
+from inkwire.integrations.box_salesforce.field_map import Direction, ValueType, Verdict
 from inkwire.model.crm import (
     Activity,
     ActivityState,
     ApiUsage,
     Attachment,
     AttachmentState,
+    BulkJobState,
     FieldAgreement,
     FieldSide,
     FolderOrigin,
@@ -82,6 +85,13 @@ ARRIVALS: Mapping[AttachmentState, Mark] = {
         tone=Tone.FAILED,
         meaning="It cannot come to that record, or other bytes arrived.",
     ),
+    AttachmentState.LEFT_OUT: Mark(
+        word="Left out",
+        icon="circle-minus",
+        tone=Tone.NEUTRAL,
+        meaning="It did not arrive, and that is right: a newer version is there, and Salesforce "
+        "takes no older one after that.",
+    ),
 }
 TASKS: Mapping[ActivityState, Mark] = {
     ActivityState.WAITING: Mark(
@@ -104,6 +114,38 @@ TASKS: Mapping[ActivityState, Mark] = {
         icon="circle-x",
         tone=Tone.FAILED,
         meaning="Salesforce refuses it; its sentence says why.",
+    ),
+}
+IN_JOB = Mark(
+    word="In a Bulk job",
+    icon="send",
+    tone=Tone.WAITING,
+    meaning="It is in a job of Salesforce's Bulk API, whose results are read once it has ended.",
+)
+JOBS: Mapping[BulkJobState, Mark] = {
+    BulkJobState.GATHERING: Mark(
+        word="Gathering",
+        icon="clock",
+        tone=Tone.WAITING,
+        meaning="Tasks are put into it; Salesforce has none of them yet.",
+    ),
+    BulkJobState.OPEN: Mark(
+        word="Uploading",
+        icon="send",
+        tone=Tone.WAITING,
+        meaning="Salesforce has opened it; its Tasks are on their way there.",
+    ),
+    BulkJobState.QUEUED: Mark(
+        word="In Salesforce",
+        icon="clock",
+        tone=Tone.WAITING,
+        meaning="Salesforce works on it; it is looked at every few minutes.",
+    ),
+    BulkJobState.ENDED: Mark(
+        word="Ended",
+        icon="circle-check",
+        tone=Tone.NEUTRAL,
+        meaning="Its results were read; each Task says what became of it.",
     ),
 }
 NOT_COMPARED = Mark(
@@ -137,6 +179,70 @@ TAKE: Mapping[FieldSide, str] = {
     FieldSide.BOX: "Take Box's",
     FieldSide.SALESFORCE: "Take Salesforce's",
 }
+DIRECTIONS: Mapping[str, str] = {
+    Direction.BOTH: "Box ↔ Salesforce",
+    Direction.TO_SALESFORCE: "Box → Salesforce",
+    Direction.TO_BOX: "Salesforce → Box",
+}
+TYPES: Mapping[str, str] = {
+    ValueType.TEXT: "Text",
+    ValueType.NUMBER: "Number",
+    ValueType.DATE: "Date",
+    ValueType.FLAG: "Flag",
+}
+#: Types of Box's templates as its Admin Console calls them.
+BOX_TYPES: Mapping[str, str] = {
+    "string": "text",
+    "float": "number",
+    "date": "date",
+    "enum": "drop-down",
+    "multiSelect": "multi-select",
+}
+NOBODY = "Nobody"
+WINNERS: Mapping[str, str] = {
+    field_map.NOBODY: "Nobody: a person decides",
+    FieldSide.BOX: "Box wins",
+    FieldSide.SALESFORCE: "Salesforce wins",
+    "": "Where the value comes from",
+}
+#: The side that a verdict writes.
+WRITTEN: Mapping[str, str] = {
+    Verdict.TO_BOX: SIDES[FieldSide.BOX],
+    Verdict.TO_SALESFORCE: SIDES[FieldSide.SALESFORCE],
+}
+#: What a dry run says of a field, what a person should look at first.
+VERDICTS: Mapping[str, Mark] = {
+    "failed": Mark(
+        word="Cannot go over",
+        icon="circle-x",
+        tone=Tone.FAILED,
+        meaning="The value cannot be read, or the other side would not take it.",
+    ),
+    Verdict.CONFLICT: Mark(
+        word="Conflict",
+        icon="triangle-alert",
+        tone=Tone.ATTENTION,
+        meaning="Both sides differ, and the map names nobody who wins. A person would decide.",
+    ),
+    Verdict.TO_SALESFORCE: Mark(
+        word="To Salesforce",
+        icon="arrow-right",
+        tone=Tone.WAITING,
+        meaning="Box’s value would be written to Salesforce.",
+    ),
+    Verdict.TO_BOX: Mark(
+        word="To Box",
+        icon="arrow-right",
+        tone=Tone.WAITING,
+        meaning="Salesforce’s value would be written to Box.",
+    ),
+    Verdict.AGREED: Mark(
+        word="In step",
+        icon="circle-check",
+        tone=Tone.OK,
+        meaning="Both sides have the same value already.",
+    ),
+}
 #: What waits for a person, with the number of fields.
 FIELDS_WAIT: Mapping[FieldAgreement, str] = {
     FieldAgreement.CONFLICT: "In conflict between Box and Salesforce: {fields}. Each stays as it "
@@ -149,6 +255,7 @@ SAID: Mapping[str, str] = {
     "folder_looked": "Asked. A worker looks at Box and Salesforce for its record.",
     "fields_asked": "Asked. A worker brings the fields in step.",
     "fields_compared": "Asked. A worker reads both values and writes nothing.",
+    "field_map_saved": "Saved. Every folder is compared by the new map within the hour.",
     "field_taken": "Noted. A worker writes that value to the other side.",
     "unmapped_woken": "Started {n} again. What still finds no record waits again.",
     "version_retried": "Started again. What arrived already is not sent twice.",

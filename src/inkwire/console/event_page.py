@@ -10,7 +10,7 @@ from inkwire.errors import NotFound
 from inkwire.model.access import Scope
 from inkwire.model.event import HANDED_ON, Event, EventState, Term, TermKind
 from inkwire.model.receipt import OpenedReceipt, Receipt
-from inkwire.model.request import shown_headers
+from inkwire.model.request import shown_headers, shown_query
 from inkwire.model.source import Source
 from inkwire.pages import bodies
 from inkwire.pages.visit import Page, Visit
@@ -108,7 +108,7 @@ def _curl(visit: Visit, opened: OpenedReceipt) -> str:
     return bodies.as_curl(
         method=opened.receipt.method,
         url=visit.parts.desk.url(opened.receipt.source_id),
-        query=opened.query.decode("utf-8", "replace"),
+        query=shown_query(opened.query),
         headers=opened.headers,
         body=opened.body,
         file=f"{opened.receipt.id}.bin",

@@ -11,6 +11,7 @@ from inkwire.console.words import provider_title
 from inkwire.console.work_rows import WorkRow, work_rows
 from inkwire.engine.contract import IntegrationKind, Problem
 from inkwire.errors import InvalidInput, NotFound
+from inkwire.integrations.crm_desk import KIND as CRM
 from inkwire.integrations.desk import Judged, second_provider
 from inkwire.model.access import Scope
 from inkwire.model.work import Integration, IntegrationState
@@ -157,6 +158,8 @@ def problem_url(visit: Visit, integration: Integration, problem: Problem) -> str
     """The page that mends a problem."""
     if problem.field == "kind":
         return ""
+    if integration.kind == CRM and problem.field == "field_map":
+        return visit.url("records", "field-map", integration.label)
     if (connection_id := problem_connection(integration, problem)) is not None:
         return visit.url("connections", connection_id)
     names = {

@@ -22,6 +22,12 @@ LEAST_GAP_S = 0.5
 MANY = 100
 
 
+#: Seconds between two times that a page's numbers are loaded anew.
+MOVED_GAP_S = 2.0
+#: Digits of a counter in an address.
+MAX_DIGITS = 18
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class News:
     """What a stream tells of."""
@@ -58,6 +64,36 @@ def stream(visit: Visit, news: News) -> Response:
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )
+
+
+def moves(visit: Visit, topic: str) -> Response:
+    """`moved` whenever the topic's counter is another than the query's `seen`, then at each change.
+
+    For a page that shows numbers only, and loads them anew.
+    """
+    given = visit.query("seen")
+    seen = int(given) if given.isascii() and given.isdigit() and len(given) < MAX_DIGITS else None
+    return StreamingResponse(
+        _moves(visit, topic, seen),
+        media_type="text/event-stream",
+        headers={"x-accel-buffering": "no"},
+    )
+
+
+async def _moves(visit: Visit, topic: str, shown: int | None) -> AsyncIterator[str]:
+    live = visit.parts.live
+    yield "retry: 3000\n\n"
+    seen: Mapping[str, int] = live.counters() if shown is None else {topic: shown}
+    while not live.closed:
+        if await _moved(live, seen, topic):
+            seen = live.counters()  # before the page asks, so that what comes meanwhile tells again
+            yield _message("moved", "")
+            await asyncio.sleep(MOVED_GAP_S)
+        elif not await run_in_threadpool(_still_signed_in, visit):
+            yield _message("bye", "")
+            return
+        else:
+            yield ": still here\n\n"
 
 
 async def _told(visit: Visit, news: News) -> AsyncIterator[str]:

@@ -1,22 +1,28 @@
 """What has not reached Salesforce yet: Tasks by state, and work that waits for a record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from inkwire.console import crm_words
+from inkwire.console.live import MANY, News, stream
 from inkwire.console.records import ROOM, integration_of, labelled
 from inkwire.console.work_rows import work_rows
 from inkwire.errors import InvalidInput
 from inkwire.model.access import Scope
-from inkwire.model.crm import Activity, ActivityState
+from inkwire.model.crm import Activity, ActivityState, BulkJob
+from inkwire.model.work import ParkCause, Work
 from inkwire.pages.inputs import PAGE
 from inkwire.pages.marks import Mark
 from inkwire.pages.views import Chip
 from inkwire.pages.visit import Page, Visit
 from inkwire.providers.salesforce.standard import whole_id
+from inkwire.store.acting import WorkQuery
+from inkwire.store.contract import WORK
 
+#: Below every id: what an empty list has "seen".
+NONE_SEEN = "0"
 _LABELS = {"q": "Record", "integration": "Integration", "state": "State"}
 
 
@@ -29,6 +35,8 @@ class TaskRow:
     about: str
     work_url: str
     can_retry: bool
+    #: Salesforce's id of the Bulk job that it is in, or went in.
+    job_id: str = ""
 
 
 def task_list(visit: Visit) -> Response:
@@ -46,12 +54,13 @@ def task_list(visit: Visit) -> Response:
         before=before or None,
         limit=PAGE + 1,
     )
+    jobs = visit.parts.crm.jobs_of(visit.caller, found[:PAGE])
     on = {key: value for key, value in given.items() if value}
     shown = {("integration", one.label): one.name for one in integrations}
     shown |= {("state", state.value): mark.word for state, mark in crm_words.TASKS.items()}
     return visit.render(
         "record_tasks.html",
-        rows=[_row(visit, one) for one in found[:PAGE]],
+        rows=[_row(visit, one, jobs.get(one.batch_id or "")) for one in found[:PAGE]],
         given=given,
         chips=_chips(visit, "tasks", on, shown),
         integrations=labelled(integrations),
@@ -60,10 +69,35 @@ def task_list(visit: Visit) -> Response:
         and any(one.state is ActivityState.FAILED for one in found[:PAGE]),
         first_page=not before,
         newest_url=visit.url(ROOM, "tasks", **on),
+        live_url=visit.url(ROOM, "tasks", "live", **on, seen=found[0].id if found else NONE_SEEN),
         older_url=visit.url(ROOM, "tasks", **on, before=found[PAGE - 1].id)
         if len(found) > PAGE
         else "",
     )
+
+
+def live_tasks(visit: Visit) -> Response:
+    """GET /records/tasks/live: the bar over the list."""
+    given = {name: visit.query(name)[:200] for name in _LABELS}
+    seen, state, record = visit.query("seen"), _state(given), _record(given)
+    number = integration_of(given["integration"])
+    page = visit.parts.store.activities.page
+    return stream(
+        visit,
+        News(
+            topic=WORK,
+            count=lambda: newer(
+                page(integration_id=number, state=state, what_id=record, limit=MANY), seen
+            ),
+            words=("new Task", "new Tasks"),
+            url=visit.url(ROOM, "tasks", **{key: value for key, value in given.items() if value}),
+        ),
+    )
+
+
+def newer(found: Sequence[Activity] | Sequence[Work], seen: str) -> int:
+    """How many of them, newest first, the open page does not show."""
+    return sum(one.id > seen for one in found)
 
 
 def _state(given: Mapping[str, str]) -> ActivityState | None:
@@ -96,10 +130,12 @@ def _chips(
     ]
 
 
-def _row(visit: Visit, one: Activity) -> TaskRow:
+def _row(visit: Visit, one: Activity, job: BulkJob | None) -> TaskRow:
+    in_job = job is not None and one.state is ActivityState.SENDING and job.ended_at is None
     return TaskRow(
         activity=one,
-        mark=crm_words.TASKS[one.state],
+        mark=crm_words.IN_JOB if in_job else crm_words.TASKS[one.state],
+        job_id=job.job_id if job is not None else "",
         about=crm_words.task_about(one),
         work_url=visit.url("runs", one.work_id) if visit.may(Scope.RUNS_READ) else "",
         can_retry=one.state is ActivityState.FAILED,
@@ -146,9 +182,29 @@ def unmapped_list(visit: Visit) -> Response:
         else [],
         first_page=not before,
         newest_url=visit.url(ROOM, "unmapped", **on),
+        live_url=visit.url(
+            ROOM, "unmapped", "live", **on, seen=found[0].id if found else NONE_SEEN
+        ),
         older_url=visit.url(ROOM, "unmapped", **on, before=found[PAGE - 1].id)
         if len(found) > PAGE
         else "",
+    )
+
+
+def live_unmapped(visit: Visit) -> Response:
+    """GET /records/unmapped/live: the bar over the list."""
+    given, seen = visit.query("integration"), visit.query("seen")
+    query = WorkQuery(
+        integration_id=integration_of(given), park_cause=ParkCause.MAPPING, limit=MANY
+    )
+    return stream(
+        visit,
+        News(
+            topic=WORK,
+            count=lambda: newer(visit.parts.store.works.page(query), seen),
+            words=("more waits", "more wait"),
+            url=visit.url(ROOM, "unmapped", **({"integration": given} if given else {})),
+        ),
     )
 
 
@@ -161,7 +217,9 @@ def wake(visit: Visit) -> Response:
 
 PAGES = (
     Page(path="/records/tasks", handler=task_list, scope=Scope.INTEGRATIONS_READ),
+    Page(path="/records/tasks/live", handler=live_tasks, scope=Scope.INTEGRATIONS_READ),
     Page(path="/records/tasks/retry", handler=retry_tasks, method="POST", scope=Scope.RUNS_WRITE),
     Page(path="/records/unmapped", handler=unmapped_list, scope=Scope.RUNS_READ),
+    Page(path="/records/unmapped/live", handler=live_unmapped, scope=Scope.RUNS_READ),
     Page(path="/records/unmapped/run", handler=wake, method="POST", scope=Scope.RUNS_WRITE),
 )

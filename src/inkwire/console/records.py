@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from inkwire.console import attention, crm_words
+from inkwire.console.live import moves
 from inkwire.errors import InvalidInput, NotFound
 from inkwire.integrations.crm_desk import Backlog
 from inkwire.model.access import Scope
@@ -15,6 +16,7 @@ from inkwire.model.work import Integration, IntegrationState, WorkState
 from inkwire.pages import times
 from inkwire.pages.marks import Mark
 from inkwire.pages.visit import Page, Visit
+from inkwire.store.contract import WORK
 
 #: Console path of these pages.
 ROOM = "records"
@@ -45,11 +47,14 @@ def overview(visit: Visit) -> Response:
     chosen = _chosen(visit, found)
     if chosen is None:
         return visit.render("records.html", integrations=[], integration=None, trouble=[])
+    # Before anything is read, so that what comes meanwhile is told.
+    counter = visit.parts.live.counters().get(WORK)
     backlog = visit.parts.crm.backlog(visit.caller, chosen.id)
     return visit.render(
         "records.html",
         integrations=labelled(found),
         integration=chosen,
+        live_url=visit.url(ROOM, "live", seen="" if counter is None else str(counter)),
         trouble=[
             *attention.trouble(visit, chosen.connection_ids),
             *attention.fields(visit, chosen.id),
@@ -60,6 +65,7 @@ def overview(visit: Visit) -> Response:
         works=_works(visit, chosen, backlog),
         attachments=_attachments(visit, chosen, backlog),
         tasks=_tasks(visit, chosen, backlog),
+        jobs=[(crm_words.JOBS[one.state], one) for one in backlog.jobs],
         limit=_limit(visit, chosen),
         high=crm_words.HIGH,
         full=crm_words.FULL,
@@ -162,4 +168,12 @@ def _limit(visit: Visit, integration: Integration) -> Limit | None:
     return Limit(usage=usage, percent=percent, mark=crm_words.limit_mark(percent))
 
 
-PAGES = (Page(path="/records", handler=overview, scope=Scope.INTEGRATIONS_READ),)
+def live(visit: Visit) -> Response:
+    """GET /records/live: that a number of this page may have changed."""
+    return moves(visit, WORK)
+
+
+PAGES = (
+    Page(path="/records", handler=overview, scope=Scope.INTEGRATIONS_READ),
+    Page(path="/records/live", handler=live, scope=Scope.INTEGRATIONS_READ),
+)
