@@ -1,10 +1,15 @@
 """Fixtures that every test may ask for."""
 
 import os
+import sys
 
 from hypothesis import HealthCheck, settings
 
 from postgres_server import postgres_server, postgres_url  # noqa: F401 - fixtures
+
+# Some hundred processes of the product are started: none shall compile what the last one compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # `ci` is repeatable and short; `INKWIRE_HYPOTHESIS=long` searches anew for minutes.
 settings.register_profile(

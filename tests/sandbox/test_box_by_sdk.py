@@ -196,7 +196,7 @@ def test_a_request_is_signed_and_everybody_can_check_it(sandbox, client, receive
 
 def assert_trusted(sandbox, content, names):
     """pyHanko finds each signature whole and by the sandbox's authority."""
-    root = sandbox.session.get(f"{sandbox.url}/_sandbox/authority.pem", timeout=10).content
+    root = sandbox.session.get(f"{sandbox.url}/_sandbox/authority.pem", timeout=60).content
     (authority,) = load_certs_from_pemder_data(root)
     context = ValidationContext(trust_roots=[authority])
     signatures = PdfFileReader(io.BytesIO(content)).embedded_signatures

@@ -141,19 +141,19 @@ def test_what_is_refused_is_said_in_words(sandbox, place, page):
         shown = page(form.pop("do"), **form)
         assert shown.status_code == status and 'role="alert"' in shown.text
     stranger = requests.get(
-        f"{sandbox.url}/box/files", params={"folder": hidden, "user": SAM}, timeout=10
+        f"{sandbox.url}/box/files", params={"folder": hidden, "user": SAM}, timeout=60
     )
     assert stranger.status_code == 404 and "All Files" in stranger.text
     other_site = requests.post(
         f"{sandbox.url}/box/files", data={"do": "trash", "item": f"folder:{place}"},
-        headers={"origin": "https://evil.example"}, timeout=10,
+        headers={"origin": "https://evil.example"}, timeout=60,
     )  # fmt: skip
     assert other_site.status_code == 403
 
 
 def test_a_person_sees_the_tree_as_a_person_does(sandbox, place):
     """What was shared stands below All Files; every control has a name."""
-    text = requests.get(f"{sandbox.url}/box/files", params={"user": SAM}, timeout=10).text
+    text = requests.get(f"{sandbox.url}/box/files", params={"user": SAM}, timeout=60).text
     assert f"folder={place}" in text and 'id="file-input"' in text
     labels = set(re.findall(r'<label for="([^"]+)"', text))
     inputs = set(re.findall(r'<(?:input|select)[^>]* id="([^"]+)"', text))

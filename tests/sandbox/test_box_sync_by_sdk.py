@@ -407,11 +407,11 @@ def granted(sandbox, decision="grant", **changed):
         "state": "s 1&",
     } | changed
     page = sandbox.session.get(
-        f"{sandbox.url}/api/oauth2/authorize", params=asked, allow_redirects=False, timeout=10
+        f"{sandbox.url}/api/oauth2/authorize", params=asked, allow_redirects=False, timeout=60
     )
     form = asked | {"user": SAM, "decision": decision}
     answer = sandbox.session.post(
-        f"{sandbox.url}/api/oauth2/authorize", data=form, allow_redirects=False, timeout=10
+        f"{sandbox.url}/api/oauth2/authorize", data=form, allow_redirects=False, timeout=60
     )
     return page, answer
 

@@ -37,12 +37,12 @@ def credentials(app, **changed):
 def make_folder(sandbox, box, name):
     """POST /folders, sent once."""
     body = {"name": name, "parent": {"id": "0"}}
-    return box.post(f"{sandbox.url}/2.0/folders", json=body, timeout=10)
+    return box.post(f"{sandbox.url}/2.0/folders", json=body, timeout=60)
 
 
 def there(sandbox, box, name):
     """Whether a folder of that name stands in folder 0."""
-    items = box.get(f"{sandbox.url}/2.0/folders/0/items?limit=1000", timeout=10).json()
+    items = box.get(f"{sandbox.url}/2.0/folders/0/items?limit=1000", timeout=60).json()
     return name in [entry["name"] for entry in items["entries"]]
 
 
@@ -104,7 +104,7 @@ def test_slow_calls_are_answered_late(sandbox, box):
     """Everything as ever, later."""
     sandbox.fault(kind="slow", path="/users/me", delay_s=0.3)
     before = time.monotonic()
-    assert box.get(f"{sandbox.url}/2.0/users/me", timeout=10).status_code == 200
+    assert box.get(f"{sandbox.url}/2.0/users/me", timeout=60).status_code == 200
     assert time.monotonic() - before >= 0.3
 
 
@@ -121,7 +121,7 @@ def test_slow_calls_are_answered_late(sandbox, box):
 )
 def test_a_rule_that_does_not_fit_is_refused_by_name(sandbox, rule, field):
     """A misspelt fault would make a test pass that tests nothing."""
-    answer = requests.post(f"{sandbox.url}/_sandbox/faults", json=rule, timeout=10)
+    answer = requests.post(f"{sandbox.url}/_sandbox/faults", json=rule, timeout=60)
     assert answer.status_code == 422
     assert field in answer.json()["fields"]
 
@@ -192,11 +192,11 @@ def test_input_of_any_kind_is_refused_in_words(sandbox, box):
     ]
     for body in wild:
         for path in ("/2.0/folders", "/2.0/sign_requests", "/2.0/webhooks", "/_sandbox/faults"):
-            answer = box.post(sandbox.url + path, data=body, timeout=10)
+            answer = box.post(sandbox.url + path, data=body, timeout=60)
             assert 400 <= answer.status_code < 500, (path, body[:60])
             assert answer.json()["message"]
     for query in ("limit=x", "limit=-1", "marker=-1", "limit=" + "9" * 40):
-        answer = box.get(f"{sandbox.url}/2.0/sign_requests?{query}", timeout=10)
+        answer = box.get(f"{sandbox.url}/2.0/sign_requests?{query}", timeout=60)
         assert answer.status_code == 400, query
 
 
@@ -204,15 +204,15 @@ def test_a_missing_right_is_refused_as_box_does(sandbox, box):
     """403 insufficient_scope for the call; the token endpoint refuses an unauthorised app."""
     sandbox.change_app(scopes=["root_readwrite"])
     try:
-        answer = box.get(f"{sandbox.url}/2.0/sign_requests", timeout=10)
+        answer = box.get(f"{sandbox.url}/2.0/sign_requests", timeout=60)
         assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
-        assert box.get(f"{sandbox.url}/2.0/webhooks", timeout=10).status_code == 403
+        assert box.get(f"{sandbox.url}/2.0/webhooks", timeout=60).status_code == 403
         sandbox.change_app(authorized=False)
         answer = requests.post(
-            f"{sandbox.url}/oauth2/token", data=credentials(sandbox.box), timeout=10
+            f"{sandbox.url}/oauth2/token", data=credentials(sandbox.box), timeout=60
         )
         assert answer.json()["error"] == "unauthorized_client"
-        assert box.get(f"{sandbox.url}/2.0/users/me", timeout=10).status_code == 401
+        assert box.get(f"{sandbox.url}/2.0/users/me", timeout=60).status_code == 401
     finally:
         sandbox.change_app(scopes=sandbox.box["scopes"], authorized=True)
 
@@ -221,13 +221,13 @@ def test_tokens_end_after_an_hour_and_others_users_items_are_not_found(sandbox, 
     """401 by the sandbox's clock; 404, not 403, for what is another's."""
     mine = make_folder(sandbox, box, "mine").json()["id"]
     other = {"as-user": "30000000001"}
-    answer = box.get(f"{sandbox.url}/2.0/folders/{mine}", headers=other, timeout=10)
+    answer = box.get(f"{sandbox.url}/2.0/folders/{mine}", headers=other, timeout=60)
     assert answer.status_code == 404
     for user in (sandbox.box["service_account_id"], "1"):
-        answer = box.get(f"{sandbox.url}/2.0/users/me", headers={"as-user": user}, timeout=10)
+        answer = box.get(f"{sandbox.url}/2.0/users/me", headers={"as-user": user}, timeout=60)
         assert answer.status_code == 403
     sandbox.advance(3601)
-    assert box.get(f"{sandbox.url}/2.0/users/me", timeout=10).status_code == 401
+    assert box.get(f"{sandbox.url}/2.0/users/me", timeout=60).status_code == 401
 
 
 def test_a_refresh_token_works_once(sandbox):
@@ -241,7 +241,7 @@ def test_a_refresh_token_works_once(sandbox):
         "refresh_token": pair["refresh_token"],
     }
     answers = [
-        requests.post(f"{sandbox.url}/api/oauth2/token", data=form, timeout=10) for _ in range(2)
+        requests.post(f"{sandbox.url}/api/oauth2/token", data=form, timeout=60) for _ in range(2)
     ]
     assert [answer.status_code for answer in answers] == [200, 400]
     assert answers[1].json()["error"] == "invalid_grant"
@@ -279,7 +279,7 @@ def test_every_claim_of_a_jwt_is_checked(sandbox):
     stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     def asked(form):
-        answer = requests.post(f"{sandbox.url}/oauth2/token", data=form, timeout=10)
+        answer = requests.post(f"{sandbox.url}/oauth2/token", data=form, timeout=60)
         return answer.json().get("error_description", answer.status_code)
 
     fine = assertion(sandbox.box, now)
@@ -307,7 +307,7 @@ def test_a_skewed_clock_shows_in_the_date_and_refuses_assertions(sandbox):
     sandbox.call("POST", "/clock", {"skew_s": 300})
     try:
         form = assertion(sandbox.box, time.time())
-        answer = requests.post(f"{sandbox.url}/oauth2/token", data=form, timeout=10)
+        answer = requests.post(f"{sandbox.url}/oauth2/token", data=form, timeout=60)
         assert "'exp'" in answer.json()["error_description"]
         from email.utils import parsedate_to_datetime
 
@@ -324,18 +324,18 @@ def test_attributes_come_before_the_file_and_the_digest_is_checked(sandbox, box)
         json.dumps({"name": "order.bin", "parent": {"id": "0"}}),
     )
     file = ("file", ("order.bin", b"content"))
-    turned = box.post(url, files=[file, ("attributes", (None, attributes))], timeout=10)
+    turned = box.post(url, files=[file, ("attributes", (None, attributes))], timeout=60)
     assert (turned.status_code, turned.json()["code"]) == (400, "metadata_after_file_contents")
     digest = box.post(
         url,
         files=[("attributes", (None, attributes)), file],
         headers={"content-md5": "0" * 40},
-        timeout=10,
+        timeout=60,
     )
     assert digest.status_code == 400
     assert not there(sandbox, box, "order.bin")
-    assert box.post(url, data=b"no form", timeout=10).status_code == 400
-    assert box.post(f"{sandbox.url}/2.0/folders", data=b"{", timeout=10).status_code == 400
+    assert box.post(url, data=b"no form", timeout=60).status_code == 400
+    assert box.post(f"{sandbox.url}/2.0/folders", data=b"{", timeout=60).status_code == 400
 
 
 def test_kill_9_takes_nothing(tmp_path, receiver):
@@ -364,8 +364,8 @@ def test_the_journal_counts_by_method_and_template(sandbox, box):
     sandbox.call("DELETE", "/journal")
     made = make_folder(sandbox, box, "counted").json()["id"]
     for _ in range(2):
-        box.get(f"{sandbox.url}/2.0/folders/{made}", timeout=10)
-    box.get(f"{sandbox.url}/2.0/nothing/of/this", timeout=10)
+        box.get(f"{sandbox.url}/2.0/folders/{made}", timeout=60)
+    box.get(f"{sandbox.url}/2.0/nothing/of/this", timeout=60)
     assert sandbox.counts() == {
         "GET /2.0/folders/{id}": 2,
         "GET unknown": 1,

@@ -167,6 +167,17 @@ def activities(**query: object) -> Call:
             lambda store: store.activities.claim(1, batch_id="bat_1", limit=200),
             "ix_activities_integration_state (integration_id=? AND state=?)",
         ),
+        (
+            lambda store: store.activities.sending(1, "blk_1"),
+            "ix_activities_batch (integration_id=? AND batch_id=?)",
+        ),
+        (
+            lambda store: store.activities.waiting(1, most=2_000),
+            "COVERING INDEX ix_activities_integration_state (integration_id=? AND state=?)",
+        ),
+        (lambda store: store.bulk_jobs.newest(1), "ix_bulk_jobs_integration (integration_id=?)"),
+        (lambda store: store.bulk_jobs.under_way(1), "ix_bulk_jobs_under_way (integration_id=?)"),
+        (lambda store: store.bulk_jobs.of(["blk_1"]), "(batch_id=?)"),
         (lambda store: store.activities.of_work("wrk_1"), "ix_activities_work (work_id=?)"),
         (activities(), "SCAN activities USING INDEX sqlite_autoindex_activities_1"),
         (activities(integration_id=1), "ix_activities_integration (integration_id=?)"),
