@@ -12,14 +12,14 @@ from inkwire.engine.turns import in_turns
 
 @pytest.fixture
 def path(tmp_path):
-    """A file with one table, in WAL."""
+    """A file with one table, in WAL, and open: who opens it first or closes it last locks it."""
     path = tmp_path / "engine.db"
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("CREATE TABLE counts (id INTEGER PRIMARY KEY, n INTEGER)")
         conn.execute("INSERT INTO counts VALUES (1, 0)")
         conn.commit()
-    return path
+        yield path
 
 
 def opened(path, factory, timeout=0.0):

@@ -16,7 +16,7 @@ from threading import Lock
 
 import structlog
 
-from inkwire.errors import StoreError
+from inkwire.errors import StoreBusy, StoreError, StoreFull, StoreOutdated
 from inkwire.model.work import Call, Step
 from inkwire.store.acting import RunEnd, RunLog, Works
 from inkwire.store.contract import Store
@@ -27,6 +27,8 @@ GATHER_S = 0.04
 MAX_NOTES = 100
 #: Seconds after the store failed before it is asked again.
 RETRY_S = 1.0
+#: What is the store's own trouble, whatever it was given.
+ILL = (StoreBusy, StoreFull, StoreOutdated)
 
 log = structlog.get_logger()
 
@@ -90,8 +92,15 @@ class Book:
         with self._turn:
             with self._lock:
                 notes = self._notes[:]
-            if any(one.work_id == work_id for one in notes):
+            if not any(one.work_id == work_id for one in notes):
+                return
+            try:
                 self._keep(notes)
+            except ILL:
+                raise
+            except Exception:
+                log.exception("book.failed", notes=len(notes), ends=0)
+                self._apart([])
 
     async def close(self) -> None:
         """Writes what waits. What the store does not take, the journal still knows."""
@@ -143,17 +152,16 @@ class Book:
             if not notes and not ends:
                 return []
             first = len(notes) - MAX_NOTES
-            if first > 0:
-                self._keep(notes[:first])
-                notes = notes[first:]
-            done: Sequence[bool | Exception]
             try:
+                if first > 0:
+                    self._keep(notes[:first])
+                    notes = notes[first:]
                 done = self._works.end_runs([one.end for one in ends], steps=notes)
-            except StoreError:
+            except ILL:
                 raise
             except Exception:
                 log.exception("book.failed", notes=len(notes), ends=len(ends))
-                done = self._apart(notes, ends)
+                return self._apart(ends)
             with self._lock:
                 del self._notes[: len(notes)]
                 del self._ends[: len(ends)]
@@ -167,19 +175,50 @@ class Book:
             with self._lock:
                 del self._notes[: len(some)]
 
-    def _apart(self, notes: Sequence[Step], ends: Sequence[_Waiting]) -> list[bool | Exception]:
-        """One by one, so that what no store can keep costs nothing but itself."""
+    def _apart(self, ends: Sequence[_Waiting]) -> list[tuple[_Waiting, bool | Exception]]:
+        """One by one, so that what no store can keep costs nothing but itself. `_turn` is held.
+
+        Raises StoreError, and then all still wait: nothing was kept, so it is the store. Otherwise
+        a note that it refused is left out; an ending that it refused waits on.
+        """
+        with self._lock:
+            notes = self._notes[:]
+        refused: list[Step] = []
+        trouble: StoreError | None = None
+        kept = False
         for note in notes:
             try:
                 self._log.add_step(note)
+                kept = True
+            except ILL:
+                raise
+            except StoreError as error:
+                trouble = error
+                refused.append(note)
             except Exception:
                 log.exception("book.not_noted", step=note.id)
-        done: list[bool | Exception] = []
+        done: list[tuple[_Waiting, bool | Exception]] = []
         for one in ends:
             try:
-                done += self._works.end_runs([one.end])
+                done += [(one, result) for result in self._works.end_runs([one.end])]
+                kept = True
+            except ILL as error:
+                trouble = error
+                break
+            except StoreError as error:
+                trouble = error
             except Exception as error:  # noqa: BLE001 - whoever waits for it hears it
-                done.append(error)
+                done.append((one, error))
+        if trouble is not None and not kept and not done:
+            raise trouble
+        if kept:
+            for note in refused:
+                log.warning("book.not_noted", step=note.id, error=str(trouble))
+            refused = []
+        with self._lock:
+            self._notes[: len(notes)] = refused
+            for one, _ in done:
+                self._ends.remove(one)
         return done
 
 

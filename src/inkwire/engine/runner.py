@@ -15,7 +15,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from inkwire.engine import retry
-from inkwire.engine.book import RETRY_S, Book
+from inkwire.engine.book import ILL, RETRY_S, Book
 from inkwire.engine.contract import IntegrationKind, Services
 from inkwire.engine.fence import Fence
 from inkwire.engine.retry import Tried
@@ -351,7 +351,12 @@ class Runner:
             self._book.note(step)
 
     def _noted(self, work: Work) -> list[Step]:
-        return list(notes(work, self._runtime.tries(work.run_id)))
+        """What the journal knows of a run; what cannot be read keeps no run from its end."""
+        try:
+            return list(notes(work, self._runtime.tries(work.run_id)))
+        except Exception:  # the library waits itself while it has no connection
+            log.exception("run.journal_unread", run_id=work.run_id)
+            return []
 
     async def _ending(self, given: _Given) -> Ending:
         """How the run ends. Raises Stopped."""
@@ -467,6 +472,12 @@ class Runner:
         end = RunEnd(work=row, by=row.executor_id, ending=ending, at=self._clock.now())
 
         def write() -> None:
-            self._works.end_runs([end], steps=self._noted(row))
+            try:
+                self._works.end_runs([end], steps=self._noted(row))
+            except ILL:
+                raise
+            except Exception:  # a note that no store keeps must not hold up all that comes after
+                log.exception("run.not_noted", run_id=row.run_id)
+                self._works.end_runs([end])
 
         await asyncio.to_thread(write)

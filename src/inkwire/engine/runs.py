@@ -234,8 +234,8 @@ class DurableRun(Running):
         if self._read_at >= since:
             return
         seen = self._fence.look(self.work, since=since)
-        if seen is None:
-            self.require_mine()
+        if seen is None or seen[0] < time.monotonic() - FRESH_S:
+            self.require_mine()  # not among them, or the answer came late
             return
         self._read_at, cancel_asked = seen
         if cancel_asked:

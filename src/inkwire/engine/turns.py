@@ -71,7 +71,11 @@ class _InTurn(Durable):
 
     def leave(self) -> None:
         """Gives the turn back, if no transaction is open."""
-        if not self.in_transaction:
+        try:
+            holds = self.in_transaction
+        except sqlite3.ProgrammingError:
+            holds = False  # it is closed
+        if not holds:
             self._give_back()
 
     def _give_back(self) -> None:
