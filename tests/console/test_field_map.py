@@ -168,8 +168,9 @@ def test_rows_are_added_changed_and_removed_in_the_form_alone(admin, pages, crm)
     assert lines(changed)[0] == "amount = Opportunity.Amount number to_box"
     removed = sent(admin, form | {"line": lines(changed), "do": "remove:1"})
     assert [one.split(" ")[0] for one in lines(removed)] == ["amount", "close_date"]
-    for odd in ("remove:9", "change:x", "change:", "nothing"):
+    for odd in ("remove:9", "change:x", "change:", "nothing", f"remove:{'9' * 5_000}"):
         assert lines(sent(admin, form | {"do": odd})) == [AMOUNT, STEP], odd
+    assert lines(sent(admin, form | {"do": "change:0", "at": "1" * 5_000})) == [AMOUNT, STEP]
     cancelled = sent(
         admin, form | {"do": "cancel", "at": "0", "box": "lead", "target": "Account.Industry"}
     )
@@ -300,6 +301,28 @@ def test_a_draft_is_tried_before_it_is_saved(admin, as_, pages, crm, clock):
     # A viewer reads what runs do, but asks for nothing.
     assert "Salesforce gets “100”." in as_("vera").get(url).words
     assert sent(as_("vera"), form).status == 403
+
+
+def test_whoever_sees_the_page_may_look_again(admin, as_, pages, crm):
+    """The page itself does, while a worker is asked; an operator tries maps and changes none."""
+    assert "A worker asks Box and Salesforce" in admin.get(PATH).words
+    form = {"version": "", "line": [AMOUNT], "do": "show"}
+    vera, olga = as_("vera"), as_("olga")
+    for one in (vera, olga):
+        assert one.get(PATH).status == 200
+        shown = sent(one, form)
+        assert shown.status == 200 and "A worker asks Box and Salesforce" in shown.words
+        for verb in ("ask", "keep", "add", "remove:0", "save"):
+            refused = sent(one, form | {"do": verb})
+            assert refused.status == 403 and "integrations:write" in refused.words, verb
+    refused = sent(vera, form | {"do": "try"})
+    assert refused.status == 403 and "runs:write" in refused.words
+    assert pages.hub.store.commands.latest(CommandKind.ASK, "int_1/try_fields") is None
+    tried = admin.follow(sent(admin, form | {"do": "try"}))
+    assert "A worker reads both sides" in tried.words
+    trial = pages.hub.store.commands.latest(CommandKind.ASK, "int_1/try_fields")
+    again = sent(olga, form | {"trial": trial.id})
+    assert again.status == 200 and "A worker reads both sides" in again.words
 
 
 def test_a_dry_run_that_fails_says_why(admin, pages, crm, clock):

@@ -118,6 +118,19 @@ class TestCommands:
             commands.get(old.id)
         assert commands.get(waiting.id) == waiting
 
+    def test_old_answers_are_forgotten_though_none_comes(self, acting: Acting):
+        """They hold what both vendors said of people's records."""
+        commands = acting.store.commands
+        old, waiting = command(acting), command(acting)
+        commands.add(old)
+        commands.add(waiting)
+        commands.done(old.id, at=acting.now, result={"records": []})
+        assert commands.forget(now=acting.after(86_400)) == 0
+        assert commands.forget(now=acting.after(86_401)) == 1
+        with pytest.raises(NotFound, match=old.id):
+            commands.get(old.id)
+        assert commands.get(waiting.id) == waiting
+
 
 class TestExecutors:
     def test_beats(self, acting: Acting):

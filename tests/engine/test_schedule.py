@@ -13,8 +13,9 @@ from inkwire.engine.contract import Outcome, Upkeep
 from inkwire.engine.retention import Retention
 from inkwire.engine.runtime import Runtime
 from inkwire.engine.schedule import Schedule, slot_of
+from inkwire.errors import NotFound
 from inkwire.model.event import Origin
-from inkwire.model.work import IntegrationState, WorkState
+from inkwire.model.work import Command, CommandKind, IntegrationState, WorkState
 from inkwire.store.acting import Ending, WorkQuery
 from inkwire.store.open import migrate
 
@@ -120,10 +121,22 @@ async def test_what_ended_long_ago_is_forgotten_and_the_rest_stays(migrated, tmp
 
         await runtime.open("exe_other", body)
         clock = ManualClock(SystemClock().now() + timedelta(days=29))
-        cleaning = Retention(run_log=place.store.run_log, runtime=runtime, clock=clock, days=30)
+        store = place.store
+        cleaning = Retention(
+            run_log=store.run_log, commands=store.commands, runtime=runtime, clock=clock, days=30
+        )
+        asked = Command(
+            id="cmd_1", kind=CommandKind.ASK, target="int_1/try_fields", created_at=clock.now(),
+            created_by="user:ada",
+        )  # fmt: skip
+        store.commands.add(asked)
+        store.commands.done("cmd_1", at=clock.now(), result={"records": ["what both sides have"]})
         assert await cleaning.once(stop) == 0
         clock.advance(seconds=2 * 86_400)
-        assert await cleaning.once(stop) == 2
+        # The answer too, although nobody asked for another.
+        assert await cleaning.once(stop) == 3
+        with pytest.raises(NotFound):
+            store.commands.get("cmd_1")
         assert await asyncio.to_thread(runtime.known, [done.run_id]) == {}
         await runtime.close()
         assert place.store.run_log.steps(done.id) == []

@@ -215,7 +215,7 @@ def test_a_job_that_vanished_before_its_upload_gives_its_rows_back(place, crm, d
     delete(place, crm)
     place.settings(bulk_from=1_000)
     assert place.send_tasks().ending.note == "25 Tasks were made, 0 were refused."
-    assert job(place).note.endswith("nothing had been uploaded.")
+    assert job(place).note.endswith("Nothing had been uploaded.")
     once(crm, rows)
 
 

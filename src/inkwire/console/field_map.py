@@ -22,6 +22,8 @@ from inkwire.pages.visit import Page, Visit
 
 _PATH = "field-map"
 _NOTHING: Mapping[str, str] = {}
+#: Digits of a row's place.
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +71,8 @@ def change(visit: Visit) -> Response:
     verb, _, place = visit.field("do").partition(":")
     if verb == "try":
         return _try(visit, number, _kept(visit, draft))
+    if verb == "show":  # what a worker answered meanwhile, which whoever sees the page may see
+        return _page(visit, draft)
     visit.caller.require(Scope.INTEGRATIONS_WRITE)
     if verb == "save":
         return _save(visit, number, _kept(visit, draft))
@@ -76,33 +80,37 @@ def change(visit: Visit) -> Response:
         draft = _kept(visit, draft)
     elif verb == "ask":
         visit.parts.field_maps.look(visit.caller, number)
-    elif verb != "show":
-        draft = _moved(_kept(visit, draft), verb, place)
-    if verb in ("show", "ask"):
         return _page(visit, draft)
+    else:
+        draft = _moved(_kept(visit, draft), verb, place)
     return _page(visit, draft, focus="add" if draft.at is None else "row")
 
 
 def _moved(draft: Draft, verb: str, place: str) -> Draft:
     """The draft with a row opened, closed, added or taken away."""
-    at = int(place) if place.isascii() and place.isdigit() else -1
+    at = _place(place)
     if verb == "add":
         return replace(draft, at=len(draft.lines))
-    if verb == "change" and 0 <= at < len(draft.lines):
+    if verb == "change" and at is not None and at < len(draft.lines):
         return replace(draft, at=at)
-    if verb == "remove" and 0 <= at < len(draft.lines):
+    if verb == "remove" and at is not None and at < len(draft.lines):
         return replace(draft, lines=(*draft.lines[:at], *draft.lines[at + 1 :]))
     return draft
 
 
+def _place(text: str) -> int | None:
+    """A row's place from 0; None for what is none: Python reads no number of 5,000 digits."""
+    return int(text) if len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit() else None
+
+
 def _posted(visit: Visit) -> Draft:
     """What the form holds."""
-    at = visit.field("at")
+    at = _place(visit.field("at"))
     lines = tuple(one.strip() for one in visit.form.getlist("line") if one.strip())
     return Draft(
         lines=lines,
         version=visit.field("version"),
-        at=min(int(at), len(lines)) if at.isascii() and at.isdigit() else None,
+        at=None if at is None else min(at, len(lines)),
         typed={name: visit.field(name).strip() for name in field_row.NAMES},
         records=visit.field("records").strip() or str(SOME),
         trial=visit.field("trial"),

@@ -77,6 +77,7 @@ class Engine:
         )
         retention = Retention(
             run_log=services.store.run_log,
+            commands=services.store.commands,
             runtime=runtime,
             clock=services.clock,
             days=settings.retention_days,

@@ -1,4 +1,7 @@
-"""Old runs are forgotten in small steps: steps and calls by the store, journals by the runtime."""
+"""Old runs are forgotten in small steps: steps and calls by the store, journals by the runtime.
+
+Answers of commands, which hold values of both vendors, are kept for a day whatever was set.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -9,7 +12,7 @@ from inkwire.clock import Clock
 from inkwire.engine.runtime import Runtime
 from inkwire.engine.waits import until
 from inkwire.errors import StoreError
-from inkwire.store.acting import RunLog
+from inkwire.store.acting import Commands, RunLog
 
 #: Seconds between two cleanings, and before the first.
 EVERY_S, FIRST_S = 3600.0, 300.0
@@ -22,9 +25,12 @@ log = structlog.get_logger()
 class Retention:
     """Deletes what ended longer ago than a number of days. The work rows themselves stay."""
 
-    def __init__(self, *, run_log: RunLog, runtime: Runtime, clock: Clock, days: int) -> None:
+    def __init__(
+        self, *, run_log: RunLog, commands: Commands, runtime: Runtime, clock: Clock, days: int
+    ) -> None:
         """A journal that is not open is left alone: it would cost memory for nothing."""
         self._run_log = run_log
+        self._commands = commands
         self._runtime = runtime
         self._clock = clock
         self._days = days
@@ -46,11 +52,12 @@ class Retention:
 
     async def once(self, stop: asyncio.Event) -> int:
         """Cleans until nothing old is left or `stop` is set; how much was deleted."""
-        before = self._clock.now() - timedelta(days=self._days)
+        now = self._clock.now()
+        before = now - timedelta(days=self._days)
         forgets = [lambda: self._run_log.forget(before=before, limit=STEP)]
         if self._runtime.opened:
             forgets.append(lambda: self._runtime.forget(before=before, limit=STEP))
-        total = 0
+        total = await asyncio.to_thread(lambda: self._commands.forget(now=now))
         for forget in forgets:
             while not stop.is_set() and (count := await asyncio.to_thread(forget)) > 0:
                 total += count

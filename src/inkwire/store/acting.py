@@ -379,6 +379,10 @@ class Commands(Protocol):
         """Keeps a command; forgets those done more than a day ago."""
         ...
 
+    def forget(self, *, now: datetime) -> int:
+        """Deletes those done more than a day ago, for perhaps nobody asks again; how many."""
+        ...
+
     def get(self, command_id: str) -> Command:
         """One command. Raises NotFound."""
         ...

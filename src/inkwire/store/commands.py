@@ -30,7 +30,7 @@ class SqlCommands:
         """Keeps a command; forgets those done more than a day ago."""
         require_keepable(command.id, command.target, command.created_by)
         with self._database.writing() as conn:
-            conn.execute(_commands.delete().where(_commands.c.done_at < command.created_at - _KEPT))
+            _forget(conn, command.created_at)
             conn.execute(
                 _commands.insert().values(
                     id=command.id,
@@ -48,6 +48,11 @@ class SqlCommands:
             if audit is not None:
                 rows.add_audit(conn, audit)
             self._database.bump(conn, COMMAND)
+
+    def forget(self, *, now: datetime) -> int:
+        """Deletes those done more than a day ago, for perhaps nobody asks again; how many."""
+        with self._database.writing() as conn:
+            return _forget(conn, now)
 
     def get(self, command_id: str) -> Command:
         """One command. Raises NotFound."""
@@ -101,6 +106,10 @@ class SqlCommands:
             )
             if changed.rowcount:
                 self._database.bump(conn, COMMAND)
+
+
+def _forget(conn: sa.Connection, now: datetime) -> int:
+    return conn.execute(_commands.delete().where(_commands.c.done_at < now - _KEPT)).rowcount
 
 
 def _one(conn: sa.Connection, command_id: str) -> Command:

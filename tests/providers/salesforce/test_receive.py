@@ -1,6 +1,9 @@
 """Salesforce's Outbound Messages: who is believed, what is read, what XML may not do."""
 
+import resource
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -232,6 +235,15 @@ def test_repeats_come_for_a_day():
 
 # --- what XML may not do
 
+
+@contextmanager
+def _at_most_grown(kib: int) -> Iterator[None]:
+    """Expat's memory is not Python's to count, so the process's highest mark is looked at."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < kib
+
+
 _MANY = " ".join(f"b{n}='x'" for n in range(33))
 _LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 
@@ -266,11 +278,31 @@ def test_no_trick_of_xml_works(body, says):
         soap.read(body.encode())
 
 
+def test_a_namespace_does_not_multiply():
+    """Expat writes it out for each attribute: 630 KB would become gigabytes before we are told."""
+    many = " ".join(f'a:x{n}=""' for n in range(20_000))
+    body = f'<a xmlns:a="{"u" * 400_000}" {many}/>'.encode()
+    with _at_most_grown(64 * 1024), pytest.raises(Unparsable, match="a tag of over 16384 bytes"):
+        soap.read(body)
+    long = f'<a xmlns:a="{"u" * 301}"><a:b/></a>'.encode()
+    with pytest.raises(Unparsable, match="namespace that is too long"):
+        soap.read(long)
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-7"])
 def test_other_encodings_hide_nothing(encoding):
     """The first bytes choose no other decoder."""
     with pytest.raises(Unparsable):
         soap.read('<!DOCTYPE a [<!ENTITY x "y">]><a>é&x;</a>'.encode(encoding))
+
+
+@pytest.mark.parametrize("tag", ["comment", "attribute", "start"])
+def test_a_tag_may_be_as_long_as_it_is_meant_to_be(tag):
+    """Wherever it lies among the pieces that are read at once; text has no such bound."""
+    long = {"comment": f"<!--{'x' * 9_000}-->", "attribute": f"<b c='{'x' * 9_000}'/>", "start": ""}
+    for before in (0, 1, 4_094, 4_095, 4_096, 8_190, 100_000):
+        root = soap.read(f"<a>{'é' * before}{long[tag]}<d/>{'z' * 50_000}</a>".encode())
+        assert root.children[-1].name == ("", "d") and root.text == "é" * before + "z" * 50_000
 
 
 _PIECES = st.sampled_from(

@@ -43,9 +43,13 @@ _SECOND = timedelta(seconds=2)
 _NEXT_S, DELETED_S = 15, 900
 #: The list of deleted records goes back so far (15 days is what Salesforce promises).
 _DELETED_MOST = timedelta(days=14)
-#: Keys of `remote`: since when records count as new; who Inkwire is there; of each object the end
-#: of the last pass, the start and the position of one that goes on, the end of the deleted ones.
-SINCE, USER, WHOLE = "poll_since", "salesforce_user", "poll_existing"
+#: A run that was due so long before the last whole look began has nothing left to look for. More
+#: than the clocks of two of our machines differ: what asked for it must have come before that look.
+_SEEN = timedelta(seconds=60)
+#: Keys of `remote`: since when records count as new; who Inkwire is there; when the last look began
+#: that saw all; of each object the end of the last pass, the start and the position of one that
+#: goes on, the end of the deleted ones.
+SINCE, USER, WHOLE, LOOKED = "poll_since", "salesforce_user", "poll_existing", "poll_looked"
 
 
 def cursor_key(object_name: str, what: str) -> str:
@@ -65,11 +69,19 @@ class Piece:
 
 
 async def poll_records(run: Run) -> Outcome:
-    """New and changed records become work; a bounded number of them in each run."""
+    """New and changed records become work; a bounded number of them in each run.
+
+    Outbound Messages go on asking while runs wait, for a person or for Salesforce; of those that
+    queued up one looks, and the others see that it did. What counts is when its pass began: a late
+    row may come to stand behind where a long one is.
+    """
     if not _objects(run):
         return Outcome.done("Making folders is switched off in the settings.")
     begun = await run.step("begin", lambda: _begin(run))
+    if not begun["objects"]:
+        return Outcome.done("All was looked at since this was asked for.")
     made, more = 0, False
+    began: list[str] = []
     for object_name in begun["objects"]:
         did = await run.step(
             f"poll:{object_name}",
@@ -78,9 +90,11 @@ async def poll_records(run: Run) -> Outcome:
             pretend={"made": 0, "more": False},
         )
         made, more = made + did["made"], more or did["more"]
+        # A run that an earlier release began may have kept a value without `began`.
+        began.append(did.get("began", ""))
     gone = await run.step(
         "deleted",
-        lambda: _all_deleted(run, begun["objects"]),
+        lambda: _all_deleted(run, begun["objects"], looked="" if more else min(began)),
         plan="Note which records were deleted",
         pretend={"gone": 0, "why": ""},
     )
@@ -97,10 +111,16 @@ async def poll_records(run: Run) -> Outcome:
 
 
 def _begin(run: Run) -> dict[str, Any]:
-    """The objects that have folders or mapped fields; keeps when the first poll was."""
+    """The objects that have folders or mapped fields; keeps when the first poll was.
+
+    None if all was looked at since the run was due.
+    """
+    remote, now = _remote(run), run.services.clock.now()
+    looked = _moment(remote.get(LOOKED))
+    if looked is not None and run.work.due_at + _SEEN < looked and not run.dry:
+        return {"objects": []}
     require_budget(run)
     objects, given = _objects(run), chosen(run.integration)
-    remote, now = _remote(run), run.services.clock.now()
     changes: dict[str, str] = {}
     if not remote.get(SINCE):
         changes[SINCE] = now.isoformat()
@@ -144,7 +164,7 @@ def _poll(run: Run, object_name: str) -> dict[str, Any]:
     else:
         kept = {"began": began.isoformat(), "at": last.isoformat()}
     _set(run, {cursor_key(object_name, what): text for what, text in kept.items()})
-    return {"made": piece.made, "more": not piece.whole}
+    return {"made": piece.made, "more": not piece.whole, "began": began.isoformat()}
 
 
 def _read(run: Run, object_name: str, start: datetime, since: datetime) -> Piece:
@@ -211,9 +231,14 @@ def _stamp(row: Record) -> str:
     return stamp_of(row).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
-def _all_deleted(run: Run, objects: Sequence[str]) -> dict[str, Any]:
-    """How many folders lost their record; why Salesforce would not say, if it would not."""
+def _all_deleted(run: Run, objects: Sequence[str], *, looked: str) -> dict[str, Any]:
+    """How many folders lost their record; why Salesforce would not say, if it would not.
+
+    `looked`: when the pass began that has seen all else; "": there is more.
+    """
     gone = 0
+    if looked:
+        _set(run, {LOOKED: looked})
     for name in objects:
         try:
             gone += _deleted(run, name)

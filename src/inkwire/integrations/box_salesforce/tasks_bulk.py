@@ -43,6 +43,8 @@ REFUSED = "bulk_refused"
 _SOONEST_S, _LATEST_S = 20.0, 600.0
 #: Seconds until results that lack rows are read once more.
 _READ_AGAIN_S = 60.0
+#: How long Salesforce keeps a job; nothing is made of one that is older.
+_KEPT = timedelta(days=7)
 _S = BulkJobState
 
 
@@ -93,7 +95,19 @@ def _go_on(run: Run, job: BulkJob, did: dict[str, Any]) -> None:
         if opened is not None:
             _upload(run, opened, did)
         return
-    said = asked(run, job)
+    try:
+        said = asked(run, job)
+    except SalesforceRefused as error:
+        # As to a user who did not make it, once the connection is another's. It may still run, so
+        # its rows wait, and other Tasks do not wait for it.
+        refused = BulkState(
+            state=error.reason or "refused", processed=job.processed, failed=job.failed
+        )
+        if run.services.clock.now() - job.created_at < _KEPT:
+            _look_later(run, job, refused, did)
+        else:
+            _gone(run, job, error.message)
+        return
     if said is None:
         _gone(run, job)
     elif said.ended:
@@ -116,7 +130,9 @@ def _opened(run: Run, job: BulkJob) -> BulkJob | None:
             break
         number, size = number + len(some), size + _size(some)
     if not number:
-        jobs.ended(batch, note="Nothing waited any more.", at=services.clock.now())
+        # Only while it gathers: another worker may have gathered all of it, and sent it.
+        why, at = "Nothing waited any more.", services.clock.now()
+        jobs.ended(batch, note=why, at=at, only=_S.GATHERING)
         return None
     now = services.clock.now()
     status_of(run)  # what is wrong with it is said before anything is opened
@@ -173,9 +189,13 @@ def _settle(run: Run, job: BulkJob, said: BulkState, did: dict[str, Any]) -> Non
     """Reads what became of each row of a job that has ended, and keeps that."""
     crm, batch = salesforce(run), job.batch_id
     whole = said.state == "JobComplete"
-    made = crm.job_made(job.job_id)
-    refused = [] if whole and not said.failed else crm.job_refused(job.job_id)
-    left = [] if whole else crm.job_left(job.job_id)
+    try:
+        made = crm.job_made(job.job_id)
+        refused = [] if whole and not said.failed else crm.job_refused(job.job_id)
+        left = [] if whole else crm.job_left(job.job_id)
+    except SalesforceRefused as error:
+        _gone(run, job, error.message)  # nothing more is made of it, so the marks tell as much
+        return
     if made is None or refused is None or left is None:
         _gone(run, job)
         return
@@ -209,14 +229,14 @@ def _settle(run: Run, job: BulkJob, said: BulkState, did: dict[str, Any]) -> Non
     run.services.store.bulk_jobs.ended(batch, note=note, at=now)
 
 
-def _gone(run: Run, job: BulkJob) -> None:
-    """Salesforce knows it no more: what was uploaded is looked for, what was not is free."""
+def _gone(run: Run, job: BulkJob, why: str = "Salesforce knows the job no more.") -> None:
+    """It can tell nothing of its rows: what was uploaded is looked for, what was not is free."""
     services, batch = run.services, job.batch_id
     entry = services.store.ledger.get(key_of(run, batch))
-    note = "Salesforce knows the job no more; its Tasks are looked for by their marks."
+    note = f"{why} Its Tasks are looked for by their marks."
     if entry is None or entry.state is LedgerState.INTENDED:
         release(run, batch, _ids(run, batch))
-        note = "Salesforce knows the job no more; nothing had been uploaded."
+        note = f"{why} Nothing had been uploaded."
     services.store.bulk_jobs.ended(batch, note=note, at=services.clock.now())
 
 

@@ -18,6 +18,9 @@ from inkwire.errors import Unparsable
 MAX_DEPTH, MAX_ELEMENTS, MAX_ATTRIBUTES = 16, 50_000, 32
 #: Characters of a name with its namespace.
 _MAX_NAME = 300
+#: Bytes that are read at once, and that a single tag may have: expat writes a namespace out for
+#: each attribute before it tells of the element, so the memory grows with the square of a tag.
+_PIECE, MAX_TAG = 4 * 1024, 16 * 1024
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 #: Between namespace and name; neither may hold it.
 _BETWEEN = "\n"
@@ -61,8 +64,14 @@ class Element:
 def read(body: bytes) -> Element:
     """The root element of a document in UTF-8. Raises Unparsable, and nothing else."""
     reader = _Reader()
+    parser = reader.parser
     try:
-        reader.parser.Parse(body, True)
+        for start in range(0, len(body), _PIECE):
+            piece = body[start : start + _PIECE]
+            parser.Parse(piece, False)
+            if start + len(piece) - parser.CurrentByteIndex > MAX_TAG:
+                raise Unparsable(f"The body has a tag of over {MAX_TAG} bytes.")
+        parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise Unparsable(f"The body is no XML: {error}.") from None
     except ValueError:
@@ -96,6 +105,8 @@ class _Reader:
         self.parser = parser
 
     def _scope(self, prefix: str | None, uri: str | None) -> None:
+        if len(uri or "") > _MAX_NAME:
+            raise Unparsable("The body has a namespace that is too long to be meant.")
         self._scopes.setdefault(prefix, []).append(uri)
 
     def _unscope(self, prefix: str | None) -> None:
