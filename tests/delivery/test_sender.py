@@ -183,6 +183,23 @@ async def test_what_ends_within_a_moment_is_recorded_together(hub, endpoints):
     assert len(sizes) <= 8, sizes
 
 
+async def test_no_transaction_records_more_than_a_store_does_in_a_moment(hub, endpoints):
+    """Whoever writes beside the sender waits for one of these: at most 100 rows each."""
+    for number in range(1, 7):
+        subscribe(hub, number, max_in_flight=50)
+    publish(hub, 40)
+    sizes, complete = [], hub.store.outbox.complete
+
+    def counted(done, *, notice):
+        sizes.append(len(done))
+        return complete(done, notice=notice)
+
+    hub.store.outbox.complete = counted
+    async with sending(hub, endpoints, in_flight=300):
+        await until(lambda: sum(sizes) == 240)
+    assert max(sizes) <= 100, sizes
+
+
 async def test_what_comes_while_it_waits_is_sent_without_a_nudge(hub, endpoints):
     """An idle sender hears of a commit by the counters."""
     subscribe(hub)

@@ -45,13 +45,14 @@ class Asking:
         self._connection = connection
         self._writing: asyncio.Task[None] | None = None
 
-    async def ask(self, head: bytes, body: bytes) -> None:
+    async def ask(self, head: bytes, body: bytes, *, kept: bool) -> None:
         """Sends, and waits for the head of the answer; interim answers are passed over.
 
-        Raises ServerDisconnectedError, ClientOSError or HttpProcessingError, and has ended then.
+        `kept`: whether the connection has served a request before. Raises ServerDisconnectedError,
+        ClientOSError or HttpProcessingError, and has ended then.
         """
         try:
-            protocol = self._ready()
+            protocol = self._ready(kept=kept)
             self._send(protocol, head, body)
             while True:
                 message, content = await protocol.read()
@@ -59,24 +60,33 @@ class Asking:
                     break
             self.message, self.content = message, content
         except BaseException:
-            self._connection.close()
-            self._stop_writing()
+            self._give_up()
             raise
 
     def end(self) -> None:
         """Keeps the connection if request and answer went over it to their ends."""
-        if self.content.at_eof() and not self._stop_writing():
-            self._connection.release()
+        changed = self.message.code == 101
+        if changed or not self.content.at_eof() or self._unsent():
+            self._give_up()
         else:
-            self._connection.close()
+            self._connection.release()
 
-    def _ready(self) -> ResponseHandler:
+    def _give_up(self) -> None:
+        """Drops the connection with what is still to be sent: nobody might ever read that."""
+        protocol = self._connection.protocol
+        if protocol is not None:
+            protocol.abort()
+        self._connection.close()
+        self._stop_writing()
+
+    def _ready(self, *, kept: bool) -> ResponseHandler:
         """The connection, ready for a request. Raises ServerDisconnectedError if it is not.
 
         What came over a kept connection before anything was asked answers nothing that is asked.
+        A new one may say at once that it is too busy, or that it speaks no HTTP.
         """
         protocol = self._connection.protocol
-        if protocol is None or not protocol.is_connected() or protocol.should_close:
+        if protocol is None or not protocol.is_connected() or (kept and protocol.should_close):
             raise aiohttp.ServerDisconnectedError
         protocol.set_response_params(
             read_until_eof=True,
@@ -98,10 +108,18 @@ class Asking:
         # Beside the reading: an endpoint may answer before it has heard all.
         self._writing = asyncio.create_task(_write(protocol, body))
 
+    def _unsent(self) -> bool:
+        protocol = self._connection.protocol
+        transport = None if protocol is None else protocol.transport
+        waiting = transport is not None and transport.get_write_buffer_size() > 0
+        return self._stop_writing() or waiting
+
     def _stop_writing(self) -> bool:
         """Whether there was anything left to be written."""
         writing = self._writing
-        return writing is not None and (writing.cancel() or writing.exception() is not None)
+        if writing is None or writing.cancelled():
+            return writing is not None
+        return writing.cancel() or writing.exception() is not None
 
 
 async def _write(protocol: ResponseHandler, body: bytes) -> None:

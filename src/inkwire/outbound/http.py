@@ -229,7 +229,7 @@ class Outbound:
             login = None if target.tls else self._proxy_login
             start = head(target.path, request.headers, proxy_authorization=login)
             try:
-                await asking.ask(start, request.body)
+                await asking.ask(start, request.body, kept=trip.reused)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if not trip.reused or not repeats_left:
                     raise

@@ -44,7 +44,8 @@ def as_sent(host: str, headers: TextHeaders, length: int) -> TextHeaders:
     sent = [("Host", host)]
     given = set()
     for name, value in headers:
-        if not value.isprintable():
+        # A tab is the one control character that a value may have (RFC 9110, section 5.5).
+        if not value.isprintable() and not value.replace("\t", " ").isprintable():
             raise ValueError(f"the header {name!a} has characters that no header may have")
         lower = _lower(name)
         if lower not in MANAGED_HEADERS:
