@@ -5,6 +5,7 @@ import json
 import pytest
 from fastapi import Request
 
+from api.conftest import Client, build, new_api
 from inkwire.api.limits import MAX_BODY_BYTES
 from inkwire.errors import (
     CipherError,
@@ -225,13 +226,15 @@ def test_a_sender_who_hangs_up_makes_nothing(idle):
         (InkwireError(), 500, {}),
     ],
 )
-def test_each_of_our_errors_has_its_answer(app, admin, error, status, headers):
+def test_each_of_our_errors_has_its_answer(rooms, admin, error, status, headers):
     """Status, kind and sentence come from the error; waiting is told in a header."""
+    api = new_api()
 
-    @app.get("/v1/broken")
+    @api.get("/v1/broken")
     def broken(request: Request):
         raise error
 
+    admin = Client(build(rooms, api), admin.key)
     answer = admin.get("/v1/broken")
     problem = is_problem(answer, status)
     assert problem["type"].endswith(f":{error.code}")
@@ -239,13 +242,15 @@ def test_each_of_our_errors_has_its_answer(app, admin, error, status, headers):
     assert headers.items() <= answer.headers.items()
 
 
-def test_a_bug_is_a_problem_too_and_tells_nothing(app, admin):
+def test_a_bug_is_a_problem_too_and_tells_nothing(rooms, admin):
     """500 without a traceback; the server sees the error again and logs it."""
+    api = new_api()
 
-    @app.get("/v1/bug")
+    @api.get("/v1/bug")
     def bug():
         raise ZeroDivisionError("s3cret")
 
+    admin = Client(build(rooms, api), admin.key)
     sent = []
     with pytest.raises(ZeroDivisionError):
         admin.call("GET", "/v1/bug", sent=sent)

@@ -113,6 +113,7 @@ def addresses(ids: dict[str, str]) -> dict[str, str]:
         "/new-template": "/new-template",
         "/template-preview": "",
         "/records": "/records",
+        "/records/live": "",
         "/records/folders": "/records/folders",
         "/records/folders/{integration_id}/{folder_id}": f"/records/folders/{ids['crm']}/501",
         "/records/arrivals": "/records/arrivals",
@@ -120,8 +121,12 @@ def addresses(ids: dict[str, str]) -> dict[str, str]:
         "/records/arrivals/{integration_id}/{file_id}/{version_id}": (
             f"/records/arrivals/{ids['crm_arrival']}"
         ),
+        "/records/field-map": "",
+        "/records/field-map/{integration_id}": f"/records/field-map/{ids['crm']}",
         "/records/tasks": "/records/tasks",
+        "/records/tasks/live": "",
         "/records/unmapped": "/records/unmapped",
+        "/records/unmapped/live": "",
     }
 
 

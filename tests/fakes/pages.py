@@ -98,6 +98,8 @@ class CountingStore:
             setattr(self, name, _CountingPart(getattr(inner, name), name, self.calls))
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # a copy is asked for these before it has anything
+            raise AttributeError(name)
         return getattr(self._inner, name)
 
 

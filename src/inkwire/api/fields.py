@@ -49,10 +49,11 @@ Text = Annotated[str, AfterValidator(storable), Field(json_schema_extra={"patter
 Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=datetime)]
 #: An id in the path.
 Id = Annotated[Text, Path(max_length=100, description="Its id.")]
-#: An id that a list continues from.
-Cursor = Annotated[Text, Field(max_length=100)]
-#: What a list is filtered by.
-Term = Annotated[Text, Field(max_length=200)]
+#: An id that a list continues from. Empty it is a variable that somebody forgot to set: answering
+#: with everything would hide that.
+Cursor = Annotated[Text, Field(min_length=1, max_length=100)]
+#: What a list is filtered by; empty is refused for the same reason.
+Term = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
 class HasId(Protocol):
