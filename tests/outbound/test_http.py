@@ -1,7 +1,6 @@
 """One POST: what is sent, what is kept of the answer, and where it may go."""
 
 import asyncio
-import time
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -159,14 +158,15 @@ async def test_many_at_once_share_nothing_but_the_connector():
         endpoint(answering(OK)) as alive,
         outbound() as sender,
     ):
-        hanging = [asyncio.create_task(post(sender, dead.url, timeout_s=1)) for _ in range(50)]
+        hanging = [asyncio.create_task(post(sender, dead.url, timeout_s=60)) for _ in range(50)]
         while len(dead.requests) < 50:
             await asyncio.sleep(0.01)
-        begun = time.perf_counter()
         good = await asyncio.gather(*(post(sender, alive.url) for _ in range(50)))
-        assert time.perf_counter() - begun < 0.9
+        assert not any(one.done() for one in hanging)
         assert all(one.result is Result.OK for one in good)
-        assert {one.result for one in await asyncio.gather(*hanging)} == {Result.TIMEOUT}
+        for one in hanging:
+            one.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

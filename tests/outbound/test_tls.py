@@ -124,4 +124,4 @@ async def test_a_handshake_that_hangs_ends_at_the_connect_timeout(tmp_path, ca):
     async with endpoint(hang_at_accept) as seen, sender(tmp_path) as out:
         got = await post(out, f"https://hooks.test:{seen.port}/", connect_timeout_s=0.3)
     assert got.result is Result.TIMEOUT
-    assert "came about within 0.3 s" in got.detail and got.duration_s < 1.5
+    assert "came about within 0.3 s" in got.detail and got.duration_s < 4.5

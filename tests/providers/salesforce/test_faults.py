@@ -29,6 +29,7 @@ from inkwire.providers.salesforce.objects import Usage
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 READ = Call(method="GET", path="/x", object_name="Opportunity")
 MAKE = Call(method="POST", path="/x", object_name="Opportunity", makes=True)
+EDIT = Call(method="PATCH", path="/x", object_name="Opportunity")
 LINK = Call(method="POST", path="/x", object_name="ContentDocumentLink")
 FILE = Call(method="POST", path="/x", object_name="ContentVersion", makes=True)
 WHOLE = Call(method="GET", path="/limits")
@@ -80,6 +81,7 @@ CASES = [
     (MAKE, Answer(status=409, headers={}, body=b"[]"), Transient, "409"),
     (READ, Answer(status=410, headers={}, body=b""), NeedsAttention, "version is retired"),
     (READ, Answer(status=412, headers={}, body=b""), Permanent, "412"),
+    (EDIT, Answer(status=412, headers={}, body=b""), Transient, "Somebody changed the record"),
     (MAKE, Answer(status=413, headers={}, body=b""), Permanent, "more than Salesforce takes"),
     (READ, Answer(status=414, headers={}, body=b"<html>"), Permanent, "more than Salesforce takes"),
     (MAKE, Answer(status=415, headers={}, body=b""), Permanent, "415"),

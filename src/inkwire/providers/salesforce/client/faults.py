@@ -157,7 +157,7 @@ def refused(call: Call, answer: Answer, *, now: datetime, whole: bool = True) ->
         return unanswered(call, why=why, sent=whole, wait_s=wait_s(answer.headers, now))
     if status == 429:
         return _limit(call, answer, now)
-    if status == 412:
+    if status == 412 and call.method == "PATCH":
         return Transient(
             f"Somebody changed the record after it was read, so {call} was not carried out; it is "
             "read again."
