@@ -84,6 +84,12 @@ async def endpoint(
     try:
         yield seen
     finally:
+        # First no new connections, and a turn of the loop for each step of one that was just taken:
+        # asyncio drops a connection unclosed whose server is closed between these steps.
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         over = True
         server.close()
         for task in open_.values():
