@@ -7,7 +7,7 @@ one work row, for the key holds the record and its time.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -22,7 +22,7 @@ from inkwire.integrations.box_salesforce.tree import ACCOUNT
 from inkwire.model.crm import RecordFolder
 from inkwire.model.work import Work, WorkState
 from inkwire.moments import EPOCH
-from inkwire.providers.salesforce.objects import Record
+from inkwire.providers.salesforce.objects import Record, moment_of
 from inkwire.providers.salesforce.soql import at_least, select
 from inkwire.store.acting import WorkQuery
 from inkwire.store.contract import MAX_PAGE
@@ -116,7 +116,7 @@ def _begin(run: Run) -> dict[str, Any]:
     None if all was looked at since the run was due.
     """
     remote, now = _remote(run), run.services.clock.now()
-    looked = _moment(remote.get(LOOKED))
+    looked = moment_of(remote.get(LOOKED))
     if looked is not None and run.work.due_at + _SEEN < looked and not run.dry:
         return {"objects": []}
     require_budget(run)
@@ -149,11 +149,11 @@ def _poll(run: Run, object_name: str) -> dict[str, Any]:
     """The next piece of an object's pass, or its next pass."""
     remote, now = _remote(run), run.services.clock.now()
     cursor, began, at = (
-        _moment(remote.get(cursor_key(object_name, what))) for what in ("cursor", "began", "at")
+        moment_of(remote.get(cursor_key(object_name, what))) for what in ("cursor", "began", "at")
     )
     if _waiting(run) >= MOST_WAITING:
         return {"made": 0, "more": True}
-    since = _moment(remote.get(SINCE)) or now
+    since = moment_of(remote.get(SINCE)) or now
     start = at if began is not None and at is not None else (cursor or since - _SKEW) - OVERLAP
     began = began if at is not None and began is not None else now
     piece = _read(run, object_name, max(start, EPOCH), since)
@@ -207,7 +207,7 @@ def _wanted(run: Run, row: Record, *, since: datetime, user: str) -> bool:
     folder = run.services.store.record_folders.of_record(run.integration.id, str(row["Id"]))
     if folder is not None:
         return row.get("LastModifiedById") != user or _matters(run, row, folder)
-    created = _parsed(row.get("CreatedDate"))
+    created = moment_of(row.get("CreatedDate"))
     return chosen(run.integration).provision_existing or (
         created is not None and created >= since - _SKEW
     )
@@ -252,7 +252,7 @@ def _all_deleted(run: Run, objects: Sequence[str], *, looked: str) -> dict[str, 
 def _deleted(run: Run, object_name: str) -> int:
     """Folders whose records were deleted lately; asked for at most each quarter of an hour."""
     now, key = run.services.clock.now(), cursor_key(object_name, "deleted")
-    last = _moment(_remote(run).get(key))
+    last = moment_of(_remote(run).get(key))
     if last is None:
         _set(run, {key: now.isoformat()})
         return 0
@@ -312,18 +312,5 @@ def _set(run: Run, changes: Mapping[str, str]) -> None:
 
 def stamp_of(row: Record) -> datetime:
     """When a record last changed, in UTC."""
-    found = _parsed(row.get("SystemModstamp"))
+    found = moment_of(row.get("SystemModstamp"))
     return found if found is not None else EPOCH
-
-
-def _parsed(text: object) -> datetime | None:
-    """Salesforce's `2026-03-01T12:00:00.000+0000`; None for what is no time."""
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return found.astimezone(UTC) if found.tzinfo is not None else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    return _parsed(text) if text else None

@@ -13,9 +13,9 @@ def moment_of(value: object) -> datetime | None:
     """A time as the API writes it, `2026-03-01T12:00:00.000+0000`; None for what is none."""
     try:
         found = datetime.fromisoformat(str(value))
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC) if found.tzinfo is not None else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
