@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.wire import KEY, SOURCE
@@ -34,6 +34,8 @@ class Site:
 
     data_dir: Path
     database_url: str | None = None
+    #: Web processes on one address.
+    processes: int = 1
 
     @property
     def settings(self):
@@ -71,6 +73,7 @@ class Site:
             "INKWIRE_DATA_DIR": str(self.data_dir),
             "INKWIRE_PORT": "0",
             "INKWIRE_LOG_LEVEL": "error",
+            "INKWIRE_WEB_PROCESSES": str(self.processes),
         }
         if self.database_url:
             own["INKWIRE_DATABASE_URL"] = self.database_url
@@ -127,19 +130,33 @@ def started(site, *command):
         process.wait()
 
 
-def one_round(site, variant, *, disturbers=(), **options):
-    """Starts the server, loads it, stops it. The generator's figures, with CPU beside them."""
+def _serving(running, site, variant):
+    """The servers under test on one address; their process ids, and the port."""
+    first, said = running.enter_context(started(site, "bench.server", variant, "--number", "1"))
+    port = str(said["port"])
+    more = [
+        started(site, "bench.server", variant, "--port", port, "--number", str(number), "--join")
+        for number in range(2, site.processes + 1)
+    ]
+    return [first, *(running.enter_context(one)[0] for one in more)], port
+
+
+def one_round(site, variant, *, processes=1, disturbers=(), **options):
+    """Starts the server, loads it, stops it. The generator's figures, with CPU beside them.
+
+    `processes`: so many web processes share the load.
+    """
     with contextlib.ExitStack() as running:
-        pid, said = running.enter_context(started(site, "bench.server", variant))
-        pids = [pid]
+        servers, port = _serving(running, replace(site, processes=processes), variant)
+        pids = list(servers)
         pids += [running.enter_context(started(site, *what))[0] for what in disturbers]
-        command = [sys.executable, "-m", "bench.load", "--port", str(said["port"])]
+        command = [sys.executable, "-m", "bench.load", "--port", str(port)]
         command += ["--cpu", str(LAST_CORE)]
         for name, value in options.items():
             command += [f"--{name}", str(value)]
-        before, began = _Used.now(pids), time.monotonic()
+        before, began = _Used.now(pids, processes), time.monotonic()
         found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-        after, seconds = _Used.now(pids), time.monotonic() - began
+        after, seconds = _Used.now(pids, processes), time.monotonic() - began
     found["others"] = round((after.others - before.others) / seconds / (os.cpu_count() or 1), 2)
     served = found["requests"] * (1 + options["warmup"] / options["seconds"])
     found["server_us"] = round((after.server - before.server) * 1e6 / max(1, served))
@@ -154,14 +171,15 @@ class _Used:
     others: float
 
     @classmethod
-    def now(cls, pids):
+    def now(cls, pids, servers):
+        """`servers`: how many of `pids`, the first ones, are the server."""
         tick = os.sysconf("SC_CLK_TCK")
         fields = [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
         busy = (sum(fields) - fields[3] - fields[4]) / tick
         own = [_cpu_of(pid, tick) for pid in pids]
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         ours = sum(own) + children.ru_utime + children.ru_stime
-        return cls(server=own[0], others=busy - ours)
+        return cls(server=sum(own[:servers]), others=busy - ours)
 
 
 def _cpu_of(pid, tick):

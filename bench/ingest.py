@@ -3,6 +3,7 @@
     python -m bench.ingest                all of it (about 15 minutes)
     python -m bench.ingest --quick        one short round of each
     python -m bench.ingest --only open    one part: closed, slow, open, growth
+    python -m bench.ingest --processes 2  with so many web processes on one address
 
 Rounds of the variants alternate, so that a noisy machine hurts them alike: read the ratios of one
 run. `others` is the share of the machine that processes outside the benchmark used meanwhile.
@@ -114,6 +115,7 @@ def main():
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be repeated")
     parser.add_argument("--store", choices=STORES, action="append", help="one store")
+    parser.add_argument("--processes", type=int, default=1, help="web processes on one address")
     parser.add_argument("--core", help="core to keep the server on; else it may use them all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of each round")
@@ -126,6 +128,7 @@ def main():
     if options.quick:
         options.rounds, options.seconds, options.events = 1, 2, 20_000
     options.load = {
+        "processes": options.processes,
         "connections": 64,
         "seconds": options.seconds,
         "warmup": 1,

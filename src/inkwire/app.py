@@ -15,6 +15,8 @@ from inkwire.console.app import console_app
 from inkwire.errors import InkwireError
 from inkwire.hub import Hub, open_hub
 from inkwire.ingest.endpoint import Ingest
+from inkwire.ingest.metrics import Metrics as IngestMetrics
+from inkwire.ingest.tallies import Share, Tallies
 from inkwire.metrics import metrics_registry
 from inkwire.model.access import Scope as Reach
 from inkwire.portal.app import portal_app
@@ -39,7 +41,7 @@ class WebApp:
     Starting it loads the sources, so nothing is answered before the store can take events.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, share: Share | None) -> None:
         """`hub` stays the caller's to close, after this app has shut down."""
         self._hub = hub
         self._live = LiveCounters()
@@ -50,7 +52,9 @@ class WebApp:
             ids=hub.ids,
             settings=hub.settings,
         )
-        self._pages = _pages(hub, self._live, self._ingest)
+        folder = hub.settings.data_dir / "tallies"
+        self._tallies = Tallies(folder, self._ingest.metrics, share) if share else None
+        self._pages = _pages(hub, self._live, self._counted)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,6 +65,9 @@ class WebApp:
             await self._ingest(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
+
+    def _counted(self) -> IngestMetrics:
+        return self._ingest.metrics if self._tallies is None else self._tallies.total()
 
     def begin_shutdown(self) -> None:
         """Ends the streams that wait for news, so that a graceful stop need not wait for them."""
@@ -85,6 +92,8 @@ class WebApp:
             asyncio.create_task(self._live.run(self._hub.store)),
             asyncio.create_task(self._follow_config()),
         ]
+        if self._tallies is not None:
+            self._tasks.append(asyncio.create_task(self._tallies.run()))
 
     async def _stop(self) -> None:
         self._live.close()
@@ -109,12 +118,12 @@ class WebApp:
             seen = now
 
 
-def web_app(hub: Hub) -> WebApp:
-    """The ASGI app of a web process."""
-    return WebApp(hub)
+def web_app(hub: Hub, share: Share | None = None) -> WebApp:
+    """The ASGI app of a web process; `share` if it is one of several on one address."""
+    return WebApp(hub, share)
 
 
-def _pages(hub: Hub, live: LiveCounters, ingest: Ingest) -> FastAPI:
+def _pages(hub: Hub, live: LiveCounters, counted: Callable[[], IngestMetrics]) -> FastAPI:
     pages = FastAPI(
         title="Inkwire",
         version=__version__,
@@ -131,7 +140,7 @@ def _pages(hub: Hub, live: LiveCounters, ingest: Ingest) -> FastAPI:
     pages.include_router(api_router(parts))
     pages.mount("/console", console_app(parts))
     pages.mount("/portal", portal_app(parts))
-    metrics = metrics_registry(ingest.metrics, hub.store, hub.clock)
+    metrics = metrics_registry(counted, hub.store, hub.clock)
 
     @pages.get("/", include_in_schema=False)
     def front() -> Response:

@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         None,
         description="The https address that providers reach this hub at, e.g. `https://hooks.example.com`.",
     )
+    web_processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        1,
+        description="Web processes that `serve` runs side by side; connections are shared out "
+        "among them. More take more webhooks a second where cores are free (80 MB each).",
+    )
     environment: str = Field(
         "development", max_length=32, description="Name shown in the console's top bar."
     )

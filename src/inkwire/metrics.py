@@ -1,7 +1,7 @@
 """What `/metrics` shows: the ingest's counters, what waits and what failed, for Prometheus."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import (
@@ -42,23 +42,24 @@ _COUNTERS = {
 class _HubCollector(Collector):
     """Reads the numbers when they are asked for."""
 
-    def __init__(self, ingest: IngestMetrics, store: Store, clock: Clock) -> None:
-        self._ingest = ingest
+    def __init__(self, counted: Callable[[], IngestMetrics], store: Store, clock: Clock) -> None:
+        self._counted = counted
         self._store = store
         self._clock = clock
 
     def collect(self) -> Iterable[Metric]:
         """One family per number."""
+        ingest = self._counted()
         for name, help_text in _COUNTERS.items():
-            value = getattr(self._ingest, name)
+            value = getattr(ingest, name)
             yield CounterMetricFamily(f"inkwire_ingest_{name}", help_text, value=value)
         refused = CounterMetricFamily(
             "inkwire_ingest_refused", "Requests not accepted, by reason.", labels=["reason"]
         )
-        for reason, count in list(self._ingest.refused.items()):
+        for reason, count in list(ingest.refused.items()):
             refused.add_metric([reason.value], count)
         yield refused
-        yield self._batches()
+        yield _batches(ingest)
         yield GaugeMetricFamily(
             "inkwire_dispatch_backlog",
             "Events that wait for dispatch (counted up to 10,000).",
@@ -140,22 +141,25 @@ class _HubCollector(Collector):
             fields.add_metric([agreement.value], compared.get(agreement, 0))
         yield fields
 
-    def _batches(self) -> Metric:
-        sizes = dict(self._ingest.batch_sizes)
-        total, buckets = 0, []
-        for bound in BATCH_BOUNDS:
-            total += sizes.get(bound, 0)
-            buckets.append((str(float(bound)), float(total)))
-        return HistogramMetricFamily(
-            "inkwire_ingest_commit_rows",
-            "Requests per commit.",
-            buckets=[*buckets, ("+Inf", float(total))],
-            sum_value=self._ingest.committed + self._ingest.failed,
-        )
 
-
-def metrics_registry(ingest: IngestMetrics, store: Store, clock: Clock) -> CollectorRegistry:
-    """What `/metrics` shows, of this process and the store."""
+def metrics_registry(
+    counted: Callable[[], IngestMetrics], store: Store, clock: Clock
+) -> CollectorRegistry:
+    """What `/metrics` shows: what `counted` gives, and the store."""
     registry = CollectorRegistry()
-    registry.register(_HubCollector(ingest, store, clock))
+    registry.register(_HubCollector(counted, store, clock))
     return registry
+
+
+def _batches(ingest: IngestMetrics) -> Metric:
+    sizes = dict(ingest.batch_sizes)
+    total, buckets = 0, []
+    for bound in BATCH_BOUNDS:
+        total += sizes.get(bound, 0)
+        buckets.append((str(float(bound)), float(total)))
+    return HistogramMetricFamily(
+        "inkwire_ingest_commit_rows",
+        "Requests per commit.",
+        buckets=[*buckets, ("+Inf", float(total))],
+        sum_value=ingest.committed + ingest.failed,
+    )

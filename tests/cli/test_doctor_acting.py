@@ -178,7 +178,7 @@ def test_doctor_fails_for_a_connection(cli, hub, connection):
 
 def test_metrics_of_acting(hub, dead):
     """What waits, what is dead and which connections are ill can be alerted on."""
-    shown = metrics_registry(Metrics(), hub.store, hub.clock).get_sample_value
+    shown = metrics_registry(Metrics, hub.store, hub.clock).get_sample_value
     assert shown("inkwire_work", {"state": "dead"}) == 1
     assert shown("inkwire_work", {"state": "parked"}) == 0
     letters = {"integration": f"int_{dead.integration_id}", "kind": "permanent"}

@@ -6,6 +6,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +16,8 @@ import pytest
 
 from cli.kit import INKWIRE, KEY, Cli, eventually, gone, line_of, start
 from inkwire.cli.supervisor import EXIT_CONFIG
+from inkwire.config import load_settings
+from inkwire.hub import open_hub
 
 
 def _children(pid):
@@ -140,11 +143,55 @@ def test_a_taken_port(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
         process, reading = start(tmp_path / "data", "--port", str(port))
-        _, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=60)
     os.close(reading)
     assert process.returncode == EXIT_CONFIG
     assert f"Port {port} on 127.0.0.1 is in use" in err
     assert "Traceback" not in err
+    # The first user is there by then, and nobody else will ever tell the password.
+    with open_hub(load_settings(data_dir=tmp_path / "data")) as hub:
+        token, _ = hub.gate.sign_in("admin", _password(out), remote="127.0.0.1")
+        assert hub.gate.signed_in(token).user.name == "admin"
+
+
+def _password(out):
+    """What stands behind the first user's name."""
+    return out.partition("admin / ")[2].split()[0]
+
+
+_FACTS = {
+    "sign_in": {"name": "admin", "password": "s3cret-once"},
+    "web_processes": 1, "grace_s": 10, "log_json": False,
+}  # fmt: skip
+_SAID = f"os.write(int(sys.argv[1]), {(json.dumps({'prepared': _FACTS}) + chr(10)).encode()!r})"
+#: A worker that has made the first user, and is stopped before the web process is ready.
+_STOPPED_AFTER = f"""
+import os, signal, sys
+{_SAID}
+os.read(0, 1)
+os.kill(os.getppid(), signal.SIGTERM)
+os.read(0, 1)
+"""
+#: One that is stopped at the moment between the first user and its word about it.
+_STOPPED_BETWEEN = f"""
+import os, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.kill(os.getppid(), signal.SIGTERM)
+os.read(0, 1)
+{_SAID}
+"""
+
+
+@pytest.mark.parametrize(("script", "code"), [(_STOPPED_AFTER, 0), (_STOPPED_BETWEEN, 143)])
+def test_stopped_before_it_is_ready(script, code):
+    """The first password is shown nevertheless, once: nobody could sign in otherwise."""
+    toy = [sys.executable, str(Path(__file__).with_name("toy_served.py")), script]
+    done = subprocess.run(toy, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.count("admin / s3cret-once") == 1
+    assert "inkwire users password admin" in done.stdout
+    assert "is ready" not in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ survives kill -9, so what reaches the disk is proven apart, in test_order.py.
 """
 
 import asyncio
+import contextlib
 import os
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -55,6 +57,39 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_stored_twice(site):
     assert set(ledger.statuses) == {200}
     assert len(ledger.acknowledged) >= 50 * KILLS, "there was too little load to prove anything"
     can_be_opened(ledger, site)
+
+
+async def test_of_several_web_processes_each_may_be_killed(site):
+    """One is killed, the other goes on, the new one joins: they write one store at a time."""
+    site = replace(site, environment={"INKWIRE_WEB_PROCESSES": "2"})
+    ledger, chance = Ledger(), random.Random(SEED)
+    sender = Sender(ledger, prefix=f"pair{SEED}")
+    with process(site, "worker"), contextlib.ExitStack() as webs:
+        first = Process(site, "web", "--number", "1")
+        webs.callback(first.kill)
+        port = first.port
+
+        def joined(number):
+            other = Process(site, "web", "--port", str(port), "--number", str(number), "--join")
+            webs.callback(other.kill)
+            return other
+
+        pair = [first, joined(2)]
+        for kill in range(max(2, KILLS)):
+            await sender.repeat_open(port)
+            async with sender.load(port):
+                await asyncio.sleep(chance.uniform(0.02, 0.5))
+                await asyncio.to_thread(pair[kill % 2].kill)
+                await sender.send(port, 5)  # nobody waits for the new one
+            pair[kill % 2] = await asyncio.to_thread(joined, kill % 2 + 1)
+        await sender.repeat_open(port)
+        for web in pair:
+            web.stop()
+    found = compare(ledger, site)
+    assert found.sound, found
+    assert not ledger.open, "every event that was ever sent is acknowledged in the end"
+    assert set(ledger.statuses) == {200}
+    assert len(ledger.acknowledged) >= 50 * KILLS, "there was too little load to prove anything"
 
 
 async def test_an_answer_before_the_commit_loses_events_and_is_seen(site):

@@ -288,7 +288,7 @@ def test_what_is_used_and_what_waits_is_in_the_metrics(place, crm, deal):
     _, _, folder = deal
     place.run(place.uploaded(crm.upload(folder, "a.txt", b"a")))
     _used(place, 9_000)
-    shown = metrics_registry(Metrics(), place.store, place.clock).get_sample_value
+    shown = metrics_registry(Metrics, place.store, place.clock).get_sample_value
     assert shown("inkwire_api_calls_used", {"connection": "salesforce"}) == 9_000
     assert shown("inkwire_api_calls_most", {"connection": "salesforce"}) == 10_000
     assert shown("inkwire_attachments", {"state": "stored"}) == 1

@@ -36,6 +36,6 @@ async def test_what_the_quarantine_does_not_take_is_counted_logged_and_listed(tm
             works=SimpleNamespace(counts=dict, dead=list),
             connections=SimpleNamespace(all=list),
         )
-        shown = metrics_registry(hub.ingest.metrics, store, hub.clock)
+        shown = metrics_registry(lambda: hub.ingest.metrics, store, hub.clock)
         assert shown.get_sample_value("inkwire_deliveries_due") == 3
         assert shown.get_sample_value("inkwire_ingest_quarantine_dropped_total") == 4

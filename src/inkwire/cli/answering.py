@@ -15,6 +15,7 @@ from inkwire.cli.processes import Say, raise_open_files, run, settle
 from inkwire.cli.protocol import HubProtocol
 from inkwire.config import Settings
 from inkwire.errors import ConfigError
+from inkwire.ingest.tallies import Share
 
 #: Seconds to wait for an address that a dying predecessor still holds.
 BIND_PATIENCE_S = 5.0
@@ -27,17 +28,18 @@ KEEP_ALIVE_S = 75
 log = structlog.get_logger()
 
 
-def run_web(settings: Settings, *, lifeline: bool, say: Say) -> None:
-    """Serves ingest, API and console until told to stop.
+def run_web(settings: Settings, *, lifeline: bool, say: Say, share: Share | None = None) -> None:
+    """Serves ingest, API and console until told to stop; `share`: as one of several there.
 
     Raises ConfigError if the address cannot be had, StoreOutdated before a migration.
     """
-    sock = bind(settings.host, settings.port)
+    sock = bind(settings.host, settings.port, join=share is not None and share.joins)
     settings = settings.model_copy(update={"port": sock.getsockname()[1]})
     with open_hub(settings) as hub:
         hub.store.check()
-        app = web_app(hub)
-        server = _Server(_uvicorn_config(app, settings), app=app, address=settings, say=say)
+        app = web_app(hub, share)
+        config, shared = _uvicorn_config(app, settings), share is not None
+        server = _Server(config, app=app, address=settings, say=say, shared=shared)
         raise_open_files()
         run(lambda stop: server.serve_until(stop, sock), lifeline=lifeline)
     if server.failed:
@@ -47,9 +49,13 @@ def run_web(settings: Settings, *, lifeline: bool, say: Say) -> None:
 class _Server(uvicorn.Server):
     """uvicorn, stopped by an event, telling when it listens and before it waits for connections."""
 
-    def __init__(self, config: uvicorn.Config, *, app: WebApp, address: Settings, say: Say) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, app: WebApp, address: Settings, say: Say, shared: bool
+    ) -> None:
+        """`shared`: once it listens, others may listen on the same address too."""
         super().__init__(config)
         self._app, self._address, self._say = app, address, say
+        self._shared = shared
         self.failed = False
 
     async def serve_until(self, stop: asyncio.Event, sock: socket.socket) -> None:
@@ -68,6 +74,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self._shared:
+            # Only now: until it listened, a stranger's claim on the address would not have shown.
+            for sock in sockets or ():
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         settle()
         self._say(state="ready", host=self._address.host, port=self._address.port)
         log.info("web.ready", host=self._address.host, port=self._address.port, pid=os.getpid())
@@ -95,8 +105,13 @@ def _uvicorn_config(app: Any, settings: Settings) -> uvicorn.Config:
     )
 
 
-def bind(host: str, port: int, *, patience_s: float = BIND_PATIENCE_S) -> socket.socket:
-    """A bound socket that does not listen yet. Raises ConfigError, saying what to change."""
+def bind(
+    host: str, port: int, *, join: bool = False, patience_s: float = BIND_PATIENCE_S
+) -> socket.socket:
+    """A bound socket that does not listen yet. Raises ConfigError, saying what to change.
+
+    `join`: beside others of this user that let it; the kernel shares the connections out.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -108,6 +123,7 @@ def bind(host: str, port: int, *, patience_s: float = BIND_PATIENCE_S) -> socket
     while True:
         sock = socket.socket(family, kind, proto)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, join)
         try:
             sock.bind(address)
             return sock

@@ -36,8 +36,8 @@ _CHILD: Mapping[str, Reader | None] = {"--ready-fd": _number, "--lifeline": None
 _ADDRESS: Mapping[str, Reader | None] = {"--host": str, "--port": _port}
 _COMMANDS: Mapping[str, tuple[Callable[..., int], Mapping[str, Reader | None]]] = {
     "serve": (service.serve, {**_ADDRESS, **_CHILD, "--ready-file": Path}),
-    "web": (service.web, {**_ADDRESS, **_CHILD}),
-    # `--prepare` is between `serve` and its worker; Typer does not know it.
+    # The rest is between `serve` and its children; Typer does not know it.
+    "web": (service.web, {**_ADDRESS, **_CHILD, "--number": _number, "--join": None}),
     "worker": (service.worker, {**_CHILD, "--prepare": None}),
 }
 

@@ -24,19 +24,22 @@ def prepared(settings: Settings) -> Mapping[str, Any]:
     with open_hub(settings) as hub:
         checked = hub.store.check()
         applied = _applied(hub)
-        first = hub.gate.first_admin()
-        return {
+        facts = {
             "host": settings.host,
             "port": settings.port,
             "grace_s": settings.shutdown_grace_s,
+            "web_processes": settings.web_processes,
             "public_url": settings.public_url,
             "log_json": _log_json(settings),
             "store": store_line(settings, checked),
             "data_dir": str(settings.data_dir.absolute()),
             "sources": _sources_line(hub, applied),
-            "sign_in": {"name": first[0].name, "password": first[1]} if first else None,
             "warnings": _warnings(settings, checked),
         }
+        # Last: whoever is stopped earlier has made nobody whose password is never shown.
+        first = hub.gate.first_admin()
+        sign_in = {"name": first[0].name, "password": first[1]} if first else None
+        return {**facts, "sign_in": sign_in}
 
 
 def _up_to_date(settings: Settings) -> bool:

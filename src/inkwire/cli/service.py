@@ -3,8 +3,10 @@
 import gc
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -54,16 +56,24 @@ def web(
     port: int | None = None,
     ready_fd: int | None = None,
     lifeline: bool = False,
+    number: int | None = None,
+    join: bool = False,
 ) -> int:
-    """Runs one web process until told to stop. Raises ConfigError, StoreOutdated."""
+    """Runs one web process until told to stop. Raises ConfigError, StoreOutdated.
+
+    `number`: which of several it is that `serve` runs on one address; `join`: not the first there.
+    """
     _load_lean()
     from inkwire.cli.answering import run_web
     from inkwire.cli.processes import sayer, told_to_begin
+    from inkwire.ingest.tallies import Share
 
     if lifeline and not told_to_begin():
         return 0
     settings = _settings(data_dir=data_dir, host=host, port=port)
-    run_web(settings, lifeline=lifeline, say=sayer(ready_fd))
+    several = number is not None and settings.web_processes > 1
+    share = Share(number=number or 1, joins=join) if several else None
+    run_web(settings, lifeline=lifeline, say=sayer(ready_fd), share=share)
     return 0
 
 
@@ -125,7 +135,7 @@ def _environment(data_dir: Path | None, host: str | None, port: int | None) -> d
 
 
 class _Service:
-    """One `inkwire serve`: its two children, and what it tells about them."""
+    """One `inkwire serve`: its children, and what it tells about them."""
 
     def __init__(
         self,
@@ -139,8 +149,12 @@ class _Service:
         self._run = run
         self._ready_file, self._ready_fd = ready_file, ready_fd
         self._facts: Mapping[str, Any] = {}
+        #: Whether the first sign-in was shown, if there is one.
+        self._told = False
         self._port: int | None = None
-        self._web = Child(name="web", command=self._web_command)
+        self._web = Child(name="web", command=partial(self._web_command, 1))
+        #: Further web processes on the same address, if the settings want any.
+        self._more: list[Child] = []
         self._worker = Child(name="worker", command=self._worker_command)
         self._supervisor = Supervisor(
             [self._web, self._worker],
@@ -155,6 +169,8 @@ class _Service:
         # libraries to load anyway, makes the store ready.
         self._supervisor.warm_up(self._web)
         self._supervisor.warm_up(self._worker)
+        # Until the supervisor listens itself.
+        signal.signal(signal.SIGTERM, _end_early)
         try:
             self._facts = self._supervisor.first_word(self._worker)["prepared"]
         except ChildEnded as ended:  # it has said why
@@ -163,13 +179,27 @@ class _Service:
         except BaseException:
             self._supervisor.let_go(self._web)
             self._supervisor.let_go(self._worker)
+            with suppress(ChildEnded):  # it may have made the first user, and said so as it ended
+                self._facts = self._supervisor.first_word(self._worker)["prepared"]
+            self._tell_sign_in()
             raise
-        return self._supervisor.run(grace_s=float(self._facts["grace_s"]))
+        for number in range(2, int(self._facts["web_processes"]) + 1):
+            command = partial(self._web_command, number)
+            self._more.append(Child(name=f"web-{number}", command=command, after=self._web))
+        self._supervisor.add(self._more)
+        try:
+            return self._supervisor.run(grace_s=float(self._facts["grace_s"]))
+        finally:
+            self._tell_sign_in()
 
-    def _web_command(self, ready: int) -> Sequence[str]:
-        # With port 0 the first start finds a port; a restart must keep it.
+    def _web_command(self, number: int, ready: int) -> Sequence[str]:
+        # With port 0 the first start finds a port; the others, and a restart, must keep it.
+        if self._port is None and self._web.said:
+            self._port = int(self._web.said["port"])
         port = () if self._port is None else ("--port", str(self._port))
-        return self._run("web", *port, "--lifeline", "--ready-fd", str(ready))
+        join = ("--join",) if port and self._more else ()
+        place = ("--number", str(number), *join)
+        return self._run("web", *port, *place, "--lifeline", "--ready-fd", str(ready))
 
     def _worker_command(self, ready: int) -> Sequence[str]:
         prepare = () if self._facts else ("--prepare",)
@@ -185,6 +215,15 @@ class _Service:
         said = " ".join(f"{key}={value}" for key, value in facts.items())
         _tell(sys.stderr, painter(sys.stderr)(level, f"{level:8} {event}  {said}"))
 
+    def _tell_sign_in(self) -> None:
+        """The first user is there though we end before all is ready: nobody else tells of it."""
+        sign_in = self._facts.get("sign_in")
+        if sign_in and not self._told:
+            self._told = True
+            first = "Inkwire ended before it was ready. Its first user is there already:"
+            row = f"  Sign in   {sign_in['name']} / {sign_in['password']}"
+            _tell(sys.stdout, "\n".join([first, "", row, "", _only_once(sign_in), ""]))
+
     def _announce(self) -> None:
         self._port = int(self._web.said["port"])
         host = reached_at(str(self._web.said["host"]))
@@ -196,11 +235,13 @@ class _Service:
             "console": f"{base}/console/",
             "ingest": f"{base}/in/{{source}}",
             "web_pid": self._web.pid,
+            "web_pids": [child.pid for child in (self._web, *self._more)],
             "worker_pid": self._worker.pid,
         }
         waits = self._worker.said.get("state") == "waiting"
         block = start_block(self._facts, base, waits=waits, paint=painter(sys.stdout))
         _tell(sys.stdout, "\n".join(block))
+        self._told = True
         text = json.dumps(ready) + "\n"
         if self._ready_file is not None:
             part = self._ready_file.with_name(self._ready_file.name + ".part")
@@ -208,6 +249,11 @@ class _Service:
             part.replace(self._ready_file)
         if self._ready_fd is not None:
             os.write(self._ready_fd, text.encode())
+
+
+def _end_early(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # `timeout` sends it twice in a moment
+    sys.exit(128 + number)
 
 
 def _tell(stream: TextIO, text: str) -> None:
@@ -225,6 +271,13 @@ def painter(stream: TextIO) -> Paint:
     if not stream.isatty():
         return lambda _, text: text
     return lambda look, text: f"\x1b[{_LOOKS[look]}m{text}\x1b[0m" if look in _LOOKS else text
+
+
+def _only_once(sign_in: Mapping[str, Any]) -> str:
+    return (
+        "  This password is shown only this once. Change it in the console or with "
+        f"`inkwire users password {sign_in['name']}`."
+    )
 
 
 def start_block(facts: Mapping[str, Any], base: str, *, waits: bool, paint: Paint) -> list[str]:
@@ -245,11 +298,7 @@ def start_block(facts: Mapping[str, Any], base: str, *, waits: bool, paint: Pain
     lines += [f"  {label:9} {value}" for label, value in rows]
     warnings = list(facts["warnings"])
     if sign_in:
-        lines += [
-            "",
-            "  This password is shown only this once. Change it in the console or with "
-            f"`inkwire users password {sign_in['name']}`.",
-        ]
+        lines += ["", _only_once(sign_in)]
     if waits:
         warnings.append("Another worker runs on this data folder; ours waits until it ends.")
     if warnings:

@@ -48,6 +48,8 @@ class Child:
     name: str
     #: From the ready pipe's file descriptor to the whole command line.
     command: Callable[[int], Sequence[str]]
+    #: It is first started when that one is ready.
+    after: "Child | None" = None
     process: subprocess.Popen[bytes] | None = None
     ready_fd: int = -1
     #: What it said about itself when it became ready; empty before.
@@ -96,6 +98,10 @@ class Supervisor:
         if lifeline:
             self._selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self._cut)
 
+    def add(self, children: Sequence[Child]) -> None:
+        """Adds children before `run`."""
+        self._children += children
+
     def warm_up(self, child: Child) -> None:
         """Starts a child that may load its libraries, and begins with the others in `run`."""
         self._start(child)
@@ -129,9 +135,8 @@ class Supervisor:
         self._grace_s = grace_s
         self._listen_to_signals()
         for child in self._children:
-            if child.process is None:
-                self._start(child)
-            self._begin(child)
+            if child.after is None:
+                self._start_whole(child)
         while not self._over():
             for key, _ in self._selector.select(self._until_next()):
                 key.data()
@@ -196,6 +201,12 @@ class Supervisor:
         child.ready_fd = ready
         self._selector.register(ready, selectors.EVENT_READ, lambda: self._hear(child))
 
+    def _start_whole(self, child: Child) -> None:
+        """Starts it, unless it was warmed up, and tells it to begin."""
+        if child.process is None:
+            self._start(child)
+        self._begin(child)
+
     def _begin(self, child: Child) -> None:
         if child.process and child.process.stdin:
             with contextlib.suppress(BrokenPipeError):  # it died; the loop will see that
@@ -208,6 +219,10 @@ class Supervisor:
             self._forget_ready_pipe(child)
             return
         child.said = json.loads(text.splitlines()[-1])
+        if not child.ever_ready and self._stop_by is None:
+            for other in self._children:
+                if other.after is child:
+                    self._start_whole(other)
         child.ever_ready = True
         if not self._all_ready and all(other.said for other in self._children):
             self._all_ready = True
@@ -259,8 +274,7 @@ class Supervisor:
     def _restart_due(self) -> None:
         for child in self._children:
             if child.start_again_at is not None and time.monotonic() >= child.start_again_at:
-                self._start(child)
-                self._begin(child)
+                self._start_whole(child)
                 self._report("serve.child_restarted", process=child.name, pid=child.pid)
 
     def _enforce_deadline(self) -> None:

@@ -1,7 +1,7 @@
 """Counters of the ingest, as plain numbers; `app.py` shows them to Prometheus."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from inkwire.model.verdict import Reason
 
@@ -44,3 +44,12 @@ class Metrics:
         self.commit_seconds += seconds
         bound = next((size for size in BATCH_BOUNDS if rows <= size), BATCH_BOUNDS[-1])
         self.batch_sizes[bound] += 1
+
+    def add(self, other: "Metrics") -> None:
+        """Counts what `other` has counted too; that may go on counting meanwhile."""
+        for one in fields(self):
+            mine, more = getattr(self, one.name), getattr(other, one.name)
+            if isinstance(mine, Counter):
+                mine.update(dict(more))  # a copy made in one go
+            else:
+                setattr(self, one.name, mine + more)
