@@ -280,6 +280,21 @@ def test_a_field_map_is_tried_by_a_worker(crm, admin, rooms):
     assert (look.status, look.json()["target"]) == (202, "int_1/describe_fields")
 
 
+def test_whoever_asks_faster_than_workers_answer_is_told(crm, admin, rooms):
+    """429 that says when to come again; what waits stays, and once it is answered all goes on."""
+    crm.map_fields("amount = Opportunity.Amount number both nobody")
+    path = "/v1/crm/field-map/int_1/dry-run"
+    asked = [admin.post(path, {"records": number}).json() for number in range(1, 21)]
+    refused = admin.post(path, {"records": 21})
+    assert refused.status == 429
+    assert int(refused.headers["retry-after"]) > 0
+    assert "wait until a worker has answered some" in refused.json()["detail"]
+    assert admin.post(path, {"records": 20}).json()["id"] == asked[-1]["id"], "it waits already"
+    assert admin.post("/v1/crm/field-map/int_1/describe", {}).status == 429
+    rooms.store.commands.done(asked[0]["id"], at=rooms.clock.now(), result={"records": []})
+    assert admin.post(path, {"records": 21}).status == 202
+
+
 def test_a_version_that_was_left_out_is_told(crm, admin, rooms):
     """The ledger answers “did it arrive?” with no, and with what is there instead."""
     work = add_work(rooms, "left")

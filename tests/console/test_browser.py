@@ -356,6 +356,26 @@ def test_nothing_jumps_while_a_page_loads(day):
                 assert page.evaluate("window.shifts") < 0.02, path
 
 
+def test_nothing_jumps_when_the_script_comes_late(day):
+    """The first picture on a phone has the place of everything, whatever the script adds to it."""
+    desk, ids = day
+    drawn = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    with desk.open("/", viewport=PHONE) as page:
+        held: list[Any] = []
+        page.route("**/console*.js*", lambda route: held.append(route))
+        for path in looked_at(ids):
+            page.goto(f"{desk.address}{path}", wait_until="commit")
+            page.locator("main").wait_for()
+            page.evaluate(drawn)
+            assert page.evaluate("document.documentElement.className") == "", "it is not there yet"
+            for route in held:
+                route.continue_()
+            held.clear()
+            page.wait_for_load_state("load")
+            page.evaluate(drawn)
+            assert page.evaluate("window.shifts") < 0.02, path
+
+
 def test_light_and_dark_follow_the_system_until_chosen(desk):
     """The same tokens give both; the choice outlives the page."""
 

@@ -297,6 +297,11 @@ def test_a_draft_is_tried_before_it_is_saved(admin, as_, pages, crm, clock):
         assert wrong.status == 422 and "whole number from 1 to 50" in wrong.words, records
     nothing = sent(admin, form | {"line": ["what"]})
     assert nothing.status == 409 and "nothing to try" in nothing.words
+    for number in range(1, 20):  # beside the look at the vendors, which waits too
+        assert sent(admin, form | {"records": f"{number}"}).status == 303
+    busy = sent(admin, form | {"records": "21", "line": [STEP]})
+    assert busy.status == 429 and "wait until a worker has answered some" in busy.words
+    assert [html.unescape(one) for one in lines(busy)] == [STEP], "the draft is not lost"
     assert admin.get(f"{PATH}?try=cmd_none").status == 404
     # A viewer reads what runs do, but asks for nothing.
     assert "Salesforce gets “100”." in as_("vera").get(url).words

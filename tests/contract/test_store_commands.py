@@ -7,8 +7,11 @@ import pytest
 
 from contract.acting_kit import Acting, race
 from contract.store_kit import Hub
-from inkwire.errors import NotFound
+from inkwire.errors import NotFound, RateLimited
 from inkwire.model.work import Command, CommandKind, CommandState, Executor
+from inkwire.store import schema_acting as tables
+from inkwire.store.acting import MOST_ASKED, MOST_ASKED_BY_ONE
+from inkwire.store.keys import key_file, rotate
 
 
 @pytest.fixture
@@ -130,6 +133,108 @@ class TestCommands:
         with pytest.raises(NotFound, match=old.id):
             commands.get(old.id)
         assert commands.get(waiting.id) == waiting
+
+    def test_what_is_asked_and_answered_lies_sealed(self, acting: Acting):
+        """Values of both vendors stand in them, and their errors are sentences of ours."""
+        marks = {name: f"mark-{name}-{acting.hub.ids.new('x')}" for name in ("asks", "result")}
+        one = command(acting, kind=CommandKind.ASK, target="int_1/try", asks={"a": marks["asks"]})
+        acting.store.commands.add(one)
+        assert acting.store.commands.get(one.id) == one
+        assert marks["asks"].encode() not in acting.hub.everything()
+        acting.store.commands.done(one.id, at=acting.now, result=[marks["result"]])
+        assert acting.store.commands.get(one.id).result == [marks["result"]]
+        kept = acting.hub.everything()
+        assert one.id.encode() in kept
+        assert marks["result"].encode() not in kept
+
+    def test_a_new_master_key(self, acting: Acting):
+        """After a rewrap the old key can go, and every question and answer opens."""
+        hub = acting.hub
+        asked = command(acting, kind=CommandKind.ASK, target="int_1/try", asks={"records": 3})
+        done, empty = command(acting), command(acting)
+        for one in (asked, done, empty):
+            acting.store.commands.add(one)
+        acting.store.commands.done(done.id, at=acting.now, result=["x"])
+        path = key_file(hub.settings)
+        before = path.read_text().splitlines()
+        hub.store.close()
+        rotate(hub.settings)
+        hub.store = hub.open()
+        while hub.store.rewrap(limit=1) > 0:
+            pass
+        hub.store.close()
+        path.write_text("\n".join(set(path.read_text().splitlines()) - set(before)))
+        hub.store = hub.open()
+        assert hub.store.commands.get(asked.id) == asked
+        assert hub.store.commands.get(done.id).result == ["x"]
+        assert hub.store.commands.get(empty.id) == empty
+
+    def test_one_that_does_not_open_holds_up_none(self, acting: Acting):
+        """It fails with the reason, and the next one is taken."""
+        commands = acting.store.commands
+        lost = command(acting, kind=CommandKind.ASK, target="int_1/try", asks={"records": 3})
+        commands.add(lost)
+        with acting.database.writing() as conn:
+            conn.execute(tables.commands.update().values(sealed=b"x"))
+        commands.add(next_one := command(acting))
+        assert [take(acting), take(acting)] == [None, next_one.id]
+        failed = commands.get(lost.id)
+        assert (failed.state, failed.asks, failed.done_at) == (
+            CommandState.FAILED, None, acting.now
+        )  # fmt: skip
+        assert "master key" in failed.error
+
+
+class TestMostThatWait:
+    """Who asks faster than workers answer is told so."""
+
+    def asked(self, acting: Acting, number: int, by: str = "user:ada") -> Command:
+        """A question that was put, of every kind in turn."""
+        kind = (CommandKind.ASK, CommandKind.DRY_RUN)[number % 2]
+        one = command(acting, kind=kind, target=f"int_1/{number}", created_by=by)
+        acting.store.commands.add(one)
+        return one
+
+    def test_of_one_caller(self, acting: Acting):
+        """Others go on, and so does who waits until some are answered; checks are not counted."""
+        made = [self.asked(acting, number) for number in range(MOST_ASKED_BY_ONE)]
+        entry = acting.hub.audit("command.ask", "too many")
+        more = command(acting, kind=CommandKind.ASK, target="int_1/more")
+        before = acting.store.counters()
+        with pytest.raises(RateLimited, match="wait until a worker has answered") as refused:
+            acting.store.commands.add(more, audit=entry)
+        assert 0 < refused.value.retry_after_s <= 60
+        assert acting.store.counters() == before
+        assert acting.store.access.audit() == []
+        with pytest.raises(NotFound):
+            acting.store.commands.get(more.id)
+        self.asked(acting, 1, by="user:bob")
+        acting.store.commands.add(command(acting))
+        acting.store.commands.done(made[0].id, at=acting.now)
+        acting.store.commands.add(more)
+        assert acting.store.commands.get(more.id) == more
+
+    def test_of_all(self, acting: Acting):
+        """Many callers together are bounded, too."""
+        for number in range(MOST_ASKED):
+            self.asked(acting, number, by=f"key:{number // MOST_ASKED_BY_ONE}")
+        with pytest.raises(RateLimited, match="inkwire doctor"):
+            self.asked(acting, 0, by="user:bob")
+        acting.store.commands.add(command(acting))
+
+    def test_those_who_ask_at_once_are_counted_one_by_one(self, acting: Acting):
+        """Eight requests at the same moment do not all find the last free place."""
+        for number in range(MOST_ASKED_BY_ONE - 2):
+            self.asked(acting, number)
+
+        def ask(number: int) -> bool:
+            try:
+                self.asked(acting, number)
+            except RateLimited:
+                return False
+            return True
+
+        assert sum(race([lambda number=number: ask(number) for number in range(8)])) == 2
 
 
 class TestExecutors:

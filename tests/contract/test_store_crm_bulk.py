@@ -194,6 +194,36 @@ class TestItsWay:
         assert jobs.newest(1, limit=-1) == jobs.newest(2**70) == jobs.under_way(-1) == []
         assert jobs.of([]) == {}
 
+    def test_what_ended_long_ago_is_forgotten_in_small_steps(self, crm: Crm):
+        """The oldest end first; what is under way stays, however old it is."""
+        jobs = crm.store.bulk_jobs
+        for number, batch in enumerate(("blk_1", "blk_2", "blk_3", "blk_4")):
+            opened(crm, batch)
+            if batch != "blk_3":
+                jobs.ended(batch, note="", at=crm.after(-number))
+        begun(crm, "blk_5")
+        assert jobs.forget(before=crm.after(-3), limit=9) == 0
+        assert crm.moved(lambda: jobs.forget(before=crm.now, limit=1)) == set()
+        assert [one.batch_id for one in jobs.newest(1)] == ["blk_5", "blk_3", "blk_2", "blk_1"]
+        assert jobs.forget(before=crm.now, limit=0) == 0
+        assert jobs.forget(before=crm.after(1), limit=9) == 2
+        assert jobs.forget(before=crm.after(1), limit=9) == 0
+        assert [one.batch_id for one in jobs.newest(1)] == ["blk_5", "blk_3"]
+
+    def test_a_job_whose_rows_are_not_settled_is_not_forgotten(self, crm: Crm):
+        """Else they would look like those of a batch that nobody has sent."""
+        jobs = crm.store.bulk_jobs
+        made = ids(crm.noted(2))
+        begun(crm)
+        jobs.gather("blk_1", limit=9)
+        jobs.ended("blk_1", note="", at=crm.now)
+        crm.activities.done({made[0]: "00TA"}, at=crm.now)
+        assert jobs.forget(before=crm.after(1), limit=9) == 0
+        crm.activities.done({made[1]: "00TB"}, at=crm.now)
+        assert jobs.forget(before=crm.after(1), limit=9) == 1
+        kept = crm.activities.page(integration_id=1, limit=9)
+        assert [one.task_id for one in kept] == ["00TB", "00TA"]
+
 
 def test_waiting_is_counted_so_far(crm: Crm):
     """Up to a number: whether enough wait is all that is asked."""

@@ -173,6 +173,12 @@ class TestFinding:
         crm.put("7", state=S.GONE)
         assert (crm.folders.of_record(1, "006000000000001AAA") or old).folder_id == "6"
         assert crm.folders.of_record(1, "\x00") is None
+        many = crm.folders.of_records(1, ["006000000000001AAA", "006B", "\x00"])
+        assert {record: one.folder_id for record, one in many.items()} == {
+            "006000000000001AAA": "6"
+        }
+        assert crm.folders.of_records(3, ["006000000000001AAA"]) == {}
+        assert crm.folders.of_records(1, []) == {}
 
     def test_pages(self, crm: Crm):
         """Newest change first; every filter narrows; pages go on by offset."""

@@ -92,6 +92,14 @@ class TestRecords:
                 acting.store.works.add([acting.work(), acting.work(key=key)])
         assert acting.store.works.page(WorkQuery()) == []
 
+    def test_many_at_once(self, acting: Acting):
+        """Those that there are, by id; of too many the first in order."""
+        made = acting.add(1, *(f"order:{number}" for number in range(205)))
+        found = acting.store.works.of([made[3], "wrk_none", made[0], "\x00"])
+        assert found == {one: acting.store.works.get(one) for one in (made[0], made[3])}
+        assert len(acting.store.works.of(made)) == 200
+        assert acting.store.works.of([]) == {}
+
     def test_what_is_unfinished(self, acting: Acting):
         """Of several entities at once: what waits, runs, is parked or dead; not what has ended."""
         a, b, c, d = acting.add(1, "order:1", "order:2", "order:3", "order:4")

@@ -170,7 +170,9 @@ async def test_many_notes_are_written_in_small_transactions():
     assert store.steps("a") == [f"a#{number}" for number in range(2 * MAX_NOTES + 5)]
 
 
-@pytest.mark.parametrize("faults", [[], [StoreBusy()]], ids=["well", "busy once"])
+@pytest.mark.parametrize(
+    "faults", [[], [StoreBusy()], [StoreBusy()] * 4], ids=["well", "busy once", "busy for long"]
+)
 async def test_an_orderly_end_writes_what_waits(faults):
     """Whatever time it had left."""
     store = Kept(faults=faults)

@@ -14,6 +14,7 @@ from inkwire.engine.retention import Retention
 from inkwire.engine.runtime import Runtime
 from inkwire.engine.schedule import Schedule, slot_of
 from inkwire.errors import NotFound
+from inkwire.model.crm import BulkJob
 from inkwire.model.event import Origin
 from inkwire.model.work import Command, CommandKind, IntegrationState, WorkState
 from inkwire.store.acting import Ending, WorkQuery
@@ -123,8 +124,13 @@ async def test_what_ended_long_ago_is_forgotten_and_the_rest_stays(migrated, tmp
         clock = ManualClock(SystemClock().now() + timedelta(days=29))
         store = place.store
         cleaning = Retention(
-            run_log=store.run_log, commands=store.commands, runtime=runtime, clock=clock, days=30
-        )
+            run_log=store.run_log, commands=store.commands, bulk_jobs=store.bulk_jobs,
+            runtime=runtime, clock=clock, days=30,
+        )  # fmt: skip
+        now = place.clock.now()
+        job = BulkJob(batch_id="blk_1", integration_id=1, created_at=now, look_at=now)
+        store.bulk_jobs.begin(job)
+        store.bulk_jobs.ended("blk_1", note="", at=now)
         asked = Command(
             id="cmd_1", kind=CommandKind.ASK, target="int_1/try_fields", created_at=clock.now(),
             created_by="user:ada",
@@ -134,7 +140,8 @@ async def test_what_ended_long_ago_is_forgotten_and_the_rest_stays(migrated, tmp
         assert await cleaning.once(stop) == 0
         clock.advance(seconds=2 * 86_400)
         # The answer too, although nobody asked for another.
-        assert await cleaning.once(stop) == 3
+        assert await cleaning.once(stop) == 4
+        assert store.bulk_jobs.newest(1) == []
         with pytest.raises(NotFound):
             store.commands.get("cmd_1")
         assert await asyncio.to_thread(runtime.known, [done.run_id]) == {}

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -369,24 +371,68 @@ def test_an_answer_that_is_lost_is_looked_for(place, deal, kind, to):
     assert deal.writes() == before
 
 
-def test_one_field_that_salesforce_refuses_spoils_none(place, deal):
-    """A rule of the organisation refuses one value; the other one still goes."""
-    place.crm.process.call(
-        "POST",
-        "/salesforce/rules",
-        {
-            "object": "Opportunity",
-            "when": "NextStep = 'Bad'",
-            "message": "Not that.",
-            "field": "NextStep",
-        },
-    )
+@pytest.fixture
+def refused(place):
+    """A rule of the organisation by which no opportunity has the next step Bad."""
+    rule = {"when": "NextStep = 'Bad'", "message": "Not that.", "field": "NextStep"}
+    place.crm.process.call("POST", "/salesforce/rules", {"object": "Opportunity", **rule})
+    yield
+    place.crm.process.call("DELETE", "/salesforce/rules")
+
+
+def test_one_field_that_salesforce_refuses_spoils_none(deal, refused):
+    """A rule of the organisation refuses one value; the others still go."""
     deal.set("next_step", "Bad")
     deal.set("close_date", "2032-01-01T00:00:00.000Z")
+    deal.set("lead", "Other")
     deal.heard()
     assert deal.salesforce()["CloseDate"] == "2032-01-01"
-    place.crm.process.call("DELETE", "/salesforce/rules")
+    assert deal.salesforce()["LeadSource"] == "Other"
     assert "“Not that”" in deal.states()["next_step"].note
+
+
+def test_a_second_write_overrules_nobody_either(place, deal, refused):
+    """After our own first field the record is newer; a colleague's change after it still counts."""
+    deal.set("close_date", "2032-01-01T00:00:00.000Z")
+    deal.set("next_step", "Bad")
+    deal.set("lead", "Other")
+    run, sides = _sides(place, deal)
+    keep = place.store.field_states.put
+    theirs = iter([lambda: (place.crm.advance(3), deal.change(LeadSource="Partner Referral"))])
+
+    def meanwhile(rows):
+        keep(rows)
+        if any(row.field == "close_date" for row in rows):
+            next(theirs, lambda: None)()
+
+    writer = Writer(_watched(run, meanwhile), sides.folder, sides)
+    with pytest.raises(Transient, match="Somebody changed the record"):
+        writer.write()
+    assert deal.salesforce()["CloseDate"] == "2032-01-01"
+    assert deal.salesforce()["LeadSource"] == "Partner Referral"
+    writer.write()
+    assert deal.salesforce()["LeadSource"] == "Partner Referral"
+    assert deal.states()["lead"].state is A.CONFLICT
+    assert deal.states()["next_step"].state is A.FAILED
+
+
+def test_a_second_write_goes_on_though_another_field_was_changed(place, deal, refused):
+    """What a colleague, or a flow of the organisation, did elsewhere stops no field."""
+    deal.set("close_date", "2032-01-01T00:00:00.000Z")
+    deal.set("next_step", "Bad")
+    deal.set("lead", "Other")
+    run, sides = _sides(place, deal)
+    keep = place.store.field_states.put
+
+    def meanwhile(rows):
+        keep(rows)
+        if any(row.field == "close_date" for row in rows):
+            place.crm.advance(3)
+            deal.change(Description="Ours")
+
+    Writer(_watched(run, meanwhile), sides.folder, sides).write()
+    assert deal.salesforce()["LeadSource"] == "Other"
+    assert deal.salesforce()["Description"] == "Ours"
 
 
 def test_only_the_oldest_folder_of_a_record_counts(place, deal):
@@ -525,3 +571,20 @@ def _sides(place: World, deal: Deal) -> tuple[StraightRun, Sides]:
     folder = place.known(deal.folder)
     rules = chosen(place.integration).mapped.of("Opportunity")
     return run, Sides(run, folder, rules, choices={})
+
+
+def _watched(run: StraightRun, put: Callable[[Any], None]) -> StraightRun:
+    """That run, whose store keeps the states of fields by `put`."""
+
+    class States:
+        def __getattr__(self, name):
+            return getattr(run.services.store.field_states, name)
+
+    class Store:
+        field_states = States()
+
+        def __getattr__(self, name):
+            return getattr(run.services.store, name)
+
+    States.put = staticmethod(put)
+    return replace(run, services=replace(run.services, store=Store()))

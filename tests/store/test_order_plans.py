@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from fakes.empty import empty_folder
 from inkwire.clock import ManualClock
 from inkwire.config import load_settings
 from inkwire.ids import SortableIds
 from inkwire.model.document import SignState
-from inkwire.store.open import SqlStore, migrate, open_store
+from inkwire.store.open import SqlStore, open_store
 from inkwire.store.ordering import OrderQuery
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -21,8 +22,7 @@ Call = Callable[[SqlStore], object]
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
     """An empty store: SQLite tells its plan without data."""
     clock = ManualClock(NOW)
-    settings = load_settings(data_dir=tmp_path_factory.mktemp("plans"))
-    migrate(settings)
+    settings = load_settings(data_dir=empty_folder(tmp_path_factory.mktemp("plans")))
     store = open_store(settings, clock=clock, ids=SortableIds(clock))
     yield store
     store.close()

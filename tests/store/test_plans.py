@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from fakes.empty import empty_folder
 from inkwire.clock import ManualClock
 from inkwire.config import load_settings
 from inkwire.ids import SortableIds
@@ -21,7 +22,7 @@ from inkwire.model.work import CommandKind, LedgerState, ParkCause, WorkState
 from inkwire.store import schema
 from inkwire.store.acting import WorkQuery
 from inkwire.store.contract import EventQuery, RejectionQuery
-from inkwire.store.open import SqlStore, migrate, open_store
+from inkwire.store.open import SqlStore, open_store
 from inkwire.store.sending import WebhookQuery
 from inkwire.store.terms import having
 
@@ -33,8 +34,7 @@ Plans = Callable[[Callable[[], object]], list[str]]
 def store(tmp_path: Path) -> Iterator[SqlStore]:
     """A store with one source."""
     clock = ManualClock(NOW)
-    settings = load_settings(data_dir=tmp_path)
-    migrate(settings)
+    settings = load_settings(data_dir=empty_folder(tmp_path))
     store = open_store(settings, clock=clock, ids=SortableIds(clock))
     store.sources.create(
         Source(

@@ -4,6 +4,7 @@ What a person changes stands in the form until it is saved, so each button works
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from inkwire.console.connections import asked
 from inkwire.console.field_row import EditedRow
 from inkwire.console.field_trial import Trial, trial_of
 from inkwire.console.records import ROOM, integration_of, labelled, number_in_path
-from inkwire.errors import Conflict, InvalidInput, NotFound
+from inkwire.errors import Conflict, InvalidInput, NotFound, RateLimited
 from inkwire.integrations.box_salesforce.field_trying import MOST, SOME
 from inkwire.integrations.desk import IntegrationChange
 from inkwire.integrations.field_map_desk import MapView
@@ -139,8 +140,8 @@ def _try(visit: Visit, number: int, draft: Draft) -> Response:
         )
     except InvalidInput as error:
         return _page(visit, draft, errors=error.fields, status=422)
-    except Conflict as error:
-        return _page(visit, draft, errors={"records": error.message}, status=409)
+    except (Conflict, RateLimited) as error:
+        return _page(visit, draft, errors={"records": error.message}, status=error.status)
     url = visit.url(ROOM, _PATH, f"int_{number}", **{"try": command.id, "version": draft.version})
     return visit.see(f"{url}#tried")
 
@@ -179,7 +180,8 @@ def _page(
     number, may_change = number_in_path(visit), visit.may(Scope.INTEGRATIONS_WRITE)
     view = visit.parts.field_maps.shown(visit.caller, number, draft.lines)
     if may_change and _unknown(view):
-        visit.parts.field_maps.look(visit.caller, number, view.map.objects)
+        with suppress(RateLimited):  # the page is no worse without an answer
+            visit.parts.field_maps.look(visit.caller, number, view.map.objects)
         view = visit.parts.field_maps.shown(visit.caller, number, draft.lines)
     integrations = visit.parts.crm.integrations(visit.caller)
     whole = [one.text for at, one in view.findings if at == 0]

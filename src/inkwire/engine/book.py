@@ -16,6 +16,7 @@ from threading import Lock
 
 import structlog
 
+from inkwire.engine.waits import until
 from inkwire.errors import StoreBusy, StoreError, StoreFull, StoreOutdated
 from inkwire.model.work import Call, Step
 from inkwire.store.acting import RunEnd, RunLog, Works
@@ -27,6 +28,9 @@ GATHER_S = 0.04
 MAX_NOTES = 100
 #: Seconds after the store failed before it is asked again.
 RETRY_S = 1.0
+#: Seconds for which an orderly stop waits for the store, and between its tries: a write on SQLite
+#: waits 1.5 for its turn, and one that failed once is to have another.
+CLOSE_S, CLOSE_RETRY_S = 5.0, 0.1
 #: What is the store's own trouble, whatever it was given.
 ILL = (StoreBusy, StoreFull, StoreOutdated)
 
@@ -58,7 +62,7 @@ class Book:
         self._notes: list[Step] = []
         self._ends: list[_Waiting] = []
         self._ending = asyncio.Event()
-        self._closing = False
+        self._closing = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         #: The store for workflows: who reads a row's steps there reads those that wait here, too.
         self.store = copy(store)
@@ -104,11 +108,13 @@ class Book:
 
     async def close(self) -> None:
         """Writes what waits. What the store does not take, the journal still knows."""
-        self._closing = True
+        self._closing.set()
         if self._writer is not None:
             self._ending.set()
             with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._writer), 2 * RETRY_S)
+                await asyncio.wait_for(asyncio.shield(self._writer), CLOSE_S)
+            if self._notes or self._ends:
+                log.warning("book.left", notes=len(self._notes), ends=len(self._ends))
             self._writer.cancel()
 
     # --- writing
@@ -125,7 +131,9 @@ class Book:
                 done = await asyncio.to_thread(self._commit)
             except StoreError as error:
                 log.warning("book.store_failed", error=error.message, retry_s=RETRY_S)
-                await asyncio.sleep(RETRY_S)
+                await until(self._closing, RETRY_S)
+                if self._closing.is_set():
+                    await asyncio.sleep(CLOSE_RETRY_S)
                 continue
             for waiting, result in done:
                 if waiting.heard.done():
@@ -137,7 +145,7 @@ class Book:
 
     async def _gather(self) -> None:
         """Waits for an ending, and a little for more; alone, a run ends at once."""
-        if not self._ends and not self._closing:
+        if not self._ends and not self._closing.is_set():
             self._ending.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), self._note_s)

@@ -78,6 +78,7 @@ class Engine:
         retention = Retention(
             run_log=services.store.run_log,
             commands=services.store.commands,
+            bulk_jobs=services.store.bulk_jobs,
             runtime=runtime,
             clock=services.clock,
             days=settings.retention_days,

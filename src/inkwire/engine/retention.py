@@ -1,5 +1,7 @@
 """Old runs are forgotten in small steps: steps and calls by the store, journals by the runtime.
 
+So are Salesforce's Bulk jobs that ended as long ago; their Tasks stay.
+
 Answers of commands, which hold values of both vendors, are kept for a day whatever was set.
 """
 
@@ -13,6 +15,7 @@ from inkwire.engine.runtime import Runtime
 from inkwire.engine.waits import until
 from inkwire.errors import StoreError
 from inkwire.store.acting import Commands, RunLog
+from inkwire.store.crm import BulkJobs
 
 #: Seconds between two cleanings, and before the first.
 EVERY_S, FIRST_S = 3600.0, 300.0
@@ -26,11 +29,13 @@ class Retention:
     """Deletes what ended longer ago than a number of days. The work rows themselves stay."""
 
     def __init__(
-        self, *, run_log: RunLog, commands: Commands, runtime: Runtime, clock: Clock, days: int
-    ) -> None:
+        self, *, run_log: RunLog, commands: Commands, bulk_jobs: BulkJobs, runtime: Runtime,
+        clock: Clock, days: int,
+    ) -> None:  # fmt: skip
         """A journal that is not open is left alone: it would cost memory for nothing."""
         self._run_log = run_log
         self._commands = commands
+        self._bulk_jobs = bulk_jobs
         self._runtime = runtime
         self._clock = clock
         self._days = days
@@ -54,7 +59,10 @@ class Retention:
         """Cleans until nothing old is left or `stop` is set; how much was deleted."""
         now = self._clock.now()
         before = now - timedelta(days=self._days)
-        forgets = [lambda: self._run_log.forget(before=before, limit=STEP)]
+        forgets = [
+            lambda: self._run_log.forget(before=before, limit=STEP),
+            lambda: self._bulk_jobs.forget(before=before, limit=STEP),
+        ]
         if self._runtime.opened:
             forgets.append(lambda: self._runtime.forget(before=before, limit=STEP))
         total = await asyncio.to_thread(lambda: self._commands.forget(now=now))

@@ -153,6 +153,10 @@ class Runner:
         self._idle: dict[str, float] = {}
         self._repaired_at = float("-inf")
         self._free = asyncio.Event()
+        #: Set when a run began, or found nothing to do.
+        self._begun = asyncio.Event()
+        #: Nothing begins any more.
+        self._over = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Claims until `stop` is set; then leaves what is in hand the grace to end."""
@@ -174,6 +178,7 @@ class Runner:
                     await until(stop, self._settings.repair_s)
             await self._finished()
         finally:
+            self._over = True
             left = {*self._running.values(), *self._starts}
             for task in left:
                 task.cancel()
@@ -182,10 +187,16 @@ class Runner:
             await self._runtime.close()
 
     async def _finished(self) -> None:
-        """Waits for what is in hand, for the grace at most."""
+        """Waits for what is in hand, also if it has not begun yet; for the grace at most."""
         last = self._now() + self._settings.grace_s
-        while (rest := {*self._running.values(), *self._starts}) and self._now() < last:
-            await asyncio.wait(rest, timeout=max(0.0, last - self._now()))
+        while self._now() < last:
+            self._begun.clear()
+            if rest := {*self._running.values(), *self._starts}:
+                await asyncio.wait(rest, timeout=max(0.0, last - self._now()))
+            elif self._about_to_begin():
+                await until(self._begun, min(START_S, last - self._now()))
+            else:
+                return
 
     async def open(self) -> None:
         """Opens the journal, which continues what this executor left behind."""
@@ -198,10 +209,14 @@ class Runner:
 
     def _room(self) -> int:
         """How many more runs may be executed here; one that only waits for its end takes none."""
+        busy = len(self._running) - self._book.ending
+        return self._settings.runs_in_flight - busy - self._about_to_begin()
+
+    def _about_to_begin(self) -> int:
+        """How many were started and have not begun; those that should have are left out."""
         late = self._now() - START_S
         self._starting = {run: one for run, one in self._starting.items() if one.at > late}
-        busy = len(self._running) - self._book.ending
-        return self._settings.runs_in_flight - busy - len(self._starting)
+        return len(self._starting)
 
     def _in_hand(self, work: Work) -> bool:
         return _key(work) in self._running or _key(work) in self._starting
@@ -284,17 +299,21 @@ class Runner:
 
     async def _body(self, work_id: str, run_number: int) -> dict[str, Any]:
         """What the journal executes for each run; called again when a run is continued."""
-        given = await self._given((work_id, run_number))
-        if given is None:
-            return _GONE
-        work, task = given.work, asyncio.current_task()
-        key = _key(work)
-        if key in self._running or task is None:
-            raise Stopped  # resumed while it was in hand: the first execution goes on
-        self._running[key] = task
-        self._starting.pop(key, None)
+        key, task = (work_id, run_number), asyncio.current_task()
         try:
-            with bound_contextvars(run_id=work.run_id):
+            given = await self._given(key)
+            if given is None:
+                return _GONE
+            if key in self._running or task is None:
+                raise Stopped  # resumed while it was in hand: the first execution goes on
+            if self._over:
+                raise Stopped  # nobody waits for it: what it began would be cut off in the middle
+            self._running[key] = task
+        finally:
+            self._starting.pop(key, None)
+            self._begun.set()
+        try:
+            with bound_contextvars(run_id=given.work.run_id):
                 return await self._whole(given)
         finally:
             self._running.pop(key, None)

@@ -28,6 +28,9 @@ from inkwire.model.work import (
     WorkState,
 )
 
+#: Questions (ASK) and dry runs that wait for a worker: in all, and those of one caller.
+MOST_ASKED, MOST_ASKED_BY_ONE = 100, 20
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkQuery:
@@ -133,6 +136,10 @@ class Works(Protocol):
 
     def get(self, work_id: str) -> Work:
         """One row. Raises NotFound."""
+        ...
+
+    def of(self, work_ids: Collection[str]) -> Mapping[str, Work]:
+        """Those of the given rows (≤ 200) that there are, by id."""
         ...
 
     def by_key(self, integration_id: int, key: str) -> Work | None:
@@ -376,7 +383,10 @@ class Commands(Protocol):
     """What web processes ask of workers."""
 
     def add(self, command: Command, *, audit: AuditEntry | None = None) -> None:
-        """Keeps a command; forgets those done more than a day ago."""
+        """Keeps a command; forgets those done more than a day ago.
+
+        Raises RateLimited if too many questions or dry runs wait, in all or of that caller.
+        """
         ...
 
     def forget(self, *, now: datetime) -> int:
@@ -392,7 +402,10 @@ class Commands(Protocol):
         ...
 
     def take(self, *, now: datetime, lease_s: float) -> Command | None:
-        """The oldest waiting one, leased to the caller: no other gets it within `lease_s`."""
+        """The oldest waiting one, leased to the caller: no other gets it within `lease_s`.
+
+        One whose question no key opens is FAILED with the reason instead, and None returned.
+        """
         ...
 
     def done(self, command_id: str, *, at: datetime, result: Any = None, error: str = "") -> None:

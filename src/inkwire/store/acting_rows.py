@@ -178,12 +178,11 @@ def executor(row: Row) -> Executor:
     return Executor(**_values(row))
 
 
-def command(row: Row) -> Command:
-    """A command, without its lease. What is asked stands where its answer will."""
+def command(row: Row, opened: Any) -> Command:
+    """A command, without its lease. `opened`: what was sealed, its question or its answer."""
     values = _values(row)
-    del values["leased_until"]
-    if row.state == CommandState.NEW.value:
-        values |= {"asks": row.result, "result": None}
+    del values["leased_until"], values["sealed"]
+    values["asks" if row.state == CommandState.NEW.value else "result"] = opened
     values["kind"] = CommandKind(row.kind)
     values["state"] = CommandState(row.state)
     return Command(**values)

@@ -150,6 +150,31 @@ class SqlBulkJobs:
         wanted = sa.select(_jobs).where(_jobs.c.integration_id == known(integration_id))
         return self._all(wanted.order_by(_jobs.c.batch_id.desc()).limit(page_size(limit)))
 
+    def forget(self, *, before: datetime, limit: int) -> int:
+        """Deletes up to `limit` that ended before, the oldest end first; how many.
+
+        One of which an activity is still SENDING stays: by its row it is known for a job's.
+        """
+        unsettled = sa.exists().where(
+            _activities.c.integration_id == _jobs.c.integration_id,
+            tables.IN_BATCH,
+            _activities.c.batch_id == _jobs.c.batch_id,
+            _activities.c.state == ActivityState.SENDING.value,
+        )
+        old = (
+            sa.select(_jobs.c.batch_id)
+            .where(_jobs.c.state == _S.ENDED.value, _jobs.c.ended_at < before, ~unsettled)
+            .order_by(_jobs.c.ended_at, _jobs.c.batch_id)
+            .limit(page_size(limit))
+        )
+        with self._database.reading() as conn:  # mostly there is none, and then nothing is written
+            found = conn.scalars(old).all()
+        if not found:
+            return 0
+        with self._database.writing() as conn:
+            here = one_of(conn, _jobs.c.batch_id, found)
+            return conn.execute(_jobs.delete().where(here)).rowcount
+
     def _change(
         self,
         conn: sa.Connection,

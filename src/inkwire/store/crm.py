@@ -76,6 +76,12 @@ class RecordFolders(Protocol):
         """The MAPPED folder of a record, the oldest if there are several; None without."""
         ...
 
+    def of_records(
+        self, integration_id: int, record_ids: Collection[str]
+    ) -> Mapping[str, RecordFolder]:
+        """As `of_record`, of each of many records (≤ 200) that has one."""
+        ...
+
     def touch(self, integration_id: int, folder_id: str, *, synced_at: datetime) -> None:
         """Notes that something went through it."""
         ...
@@ -281,6 +287,13 @@ class BulkJobs(Protocol):
 
     def newest(self, integration_id: int, *, limit: int = 10) -> list[BulkJob]:
         """The newest first, whatever their state."""
+        ...
+
+    def forget(self, *, before: datetime, limit: int) -> int:
+        """Deletes up to `limit` that ended before, the oldest end first; how many.
+
+        One of which an activity is still SENDING stays.
+        """
         ...
 
 

@@ -120,6 +120,10 @@ class Database(ABC):
         """Moves the counters of `topics` with this transaction."""
 
     @abstractmethod
+    def count_alone(self, conn: sa.Connection) -> None:
+        """Until the commit nobody else who calls this goes on: what is counted stays so."""
+
+    @abstractmethod
     def keep_waiting(self, conn: sa.Connection, event_ids: Sequence[str], limit: int) -> list[str]:
         """Those of `event_ids` that nobody else is handing on, at most `limit`, oldest first."""
 

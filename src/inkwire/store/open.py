@@ -98,7 +98,7 @@ class SqlStore:
         self.ledger: Ledger = SqlLedger(database)
         self.run_log: RunLog = SqlRunLog(database)
         self.executors: Executors = SqlExecutors(database)
-        self.commands: Commands = SqlCommands(database)
+        self.commands: Commands = SqlCommands(database, seals.cipher)
         self.connections: Connections = SqlConnections(database, seals.cipher)
         self.orders: Orders = SqlOrders(database, seals.cipher)
         self.templates: Templates = SqlTemplates(database)

@@ -35,6 +35,7 @@ _CONNECT: Mapping[str, Any] = {
 }
 _LOCK_TIMEOUT_MS = 1500
 _MIGRATION_LOCK = 0x696E6B77697265  # "inkwire" in ASCII
+_COUNT_LOCK = _MIGRATION_LOCK + 1
 _MIGRATION_WAIT_S = 60
 _OLDEST = 150_000
 _BUMPED = "inkwire_bumped"
@@ -206,6 +207,10 @@ class PostgresDatabase(Database):
         with _driver(conn).cursor() as cursor:
             cursor.execute(_BUMP, (list(topics),))
         conn.info[_BUMPED] = True
+
+    def count_alone(self, conn: sa.Connection) -> None:
+        """An advisory lock of the transaction."""
+        _driver(conn).execute("SELECT pg_advisory_xact_lock(%s)", (_COUNT_LOCK,))
 
     def keep_waiting(self, conn: sa.Connection, event_ids: Sequence[str], limit: int) -> list[str]:
         """Locks the first `limit` that no other process has locked."""

@@ -11,7 +11,7 @@ from inkwire.model.access import AuditEntry
 from inkwire.model.crm import FolderOrigin, FolderState, RecordFolder
 from inkwire.store import crm_rows, rows
 from inkwire.store import schema_crm as tables
-from inkwire.store.contract import WORK
+from inkwire.store.contract import MAX_PAGE, WORK
 from inkwire.store.crm import FolderQuery
 from inkwire.store.crm_lists import Condition, conditions, counts, named, page_size
 from inkwire.store.database import Database, one_of, tested
@@ -98,6 +98,25 @@ class SqlRecordFolders:
             .limit(1)
         )
         return found[0] if found else None
+
+    def of_records(
+        self, integration_id: int, record_ids: Collection[str]
+    ) -> Mapping[str, RecordFolder]:
+        """As `of_record`, of each of many records (≤ 200) that has one."""
+        wanted = sorted({clean(one) for one in record_ids})[:MAX_PAGE]
+        if not wanted:
+            return {}
+        with self._database.reading() as conn:
+            rows = conn.execute(
+                sa.select(*crm_rows.FOLDER_FIELDS).where(
+                    tables.IS_MAPPED,
+                    _folders.c.integration_id == known(integration_id),
+                    one_of(conn, _folders.c.record_id, wanted),
+                )
+            ).all()
+        # Sorted here: the index has no order across records.
+        newest = sorted(rows, key=lambda row: (row.created_at, row.folder_id), reverse=True)
+        return {row.record_id: crm_rows.folder(row) for row in newest}
 
     def touch(self, integration_id: int, folder_id: str, *, synced_at: datetime) -> None:
         """Notes that something went through it; `synced_at` never goes back."""

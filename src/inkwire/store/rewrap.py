@@ -13,6 +13,7 @@ from inkwire.store.connection_seals import (
     token_place,
 )
 from inkwire.store.database import Database
+from inkwire.store.sealed_commands import command_place
 from inkwire.store.sources import secret_place
 from inkwire.store.webhook_seals import headers_place, key_place
 
@@ -47,6 +48,7 @@ class Rewrapper:
                     schema_acting.connection_authorizations.c.sealed,
                     lambda row: authorization_place(row.connection_id),
                 ),
+                (schema_acting.commands.c.sealed, lambda row: command_place(row.id)),
                 (schema_sending.webhooks.c.headers, lambda row: headers_place(row.id)),
                 (
                     schema_sending.webhook_keys.c.sealed,

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from inkwire.moments import from_micros, to_micros
 
 #: The migration that makes these tables.
-HEAD = "0006"
+HEAD = "0007"
 
 #: Conditions of partial indexes. Literal and untyped, so that a query says exactly what the index
 #: says (typed as booleans, SQLite would be asked for `… = 1` and would not see the match).

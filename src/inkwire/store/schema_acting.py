@@ -219,6 +219,7 @@ executors = sa.Table(
     may("stopped_at", Micros()),
 )
 
+#: `sealed` holds what is asked while it waits, then the answer, wrapped by the master key.
 commands = sa.Table(
     "commands",
     metadata,
@@ -226,12 +227,12 @@ commands = sa.Table(
     need("kind"),
     need("target"),
     need("state"),
-    may("result", Json()),
     need("error"),
     need("created_at", Micros()),
     need("created_by"),
     may("done_at", Micros()),
     may("leased_until", Micros()),
+    may("sealed", sa.LargeBinary()),
     sa.Index("ix_commands_target", "kind", "target", "id"),
     partial("ix_commands_asked", IS_ASKED, "id"),
 )

@@ -223,6 +223,9 @@ class SqliteDatabase(Database):
         """One row a topic: there is one writer anyway."""
         _driver(conn).executemany(_BUMP, [(topic,) for topic in topics])
 
+    def count_alone(self, conn: sa.Connection) -> None:
+        """Nothing to do: one process writes at a time."""
+
     def keep_waiting(self, conn: sa.Connection, event_ids: Sequence[str], limit: int) -> list[str]:
         """All of them: one worker runs."""
         return list(event_ids[:limit])

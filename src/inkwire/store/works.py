@@ -53,6 +53,15 @@ class SqlWorks(Claims, Endings, Wakes):
         with self._database.reading() as conn:
             return _one(conn, work_id)
 
+    def of(self, work_ids: Collection[str]) -> Mapping[str, Work]:
+        """Those of the given rows (≤ 200) that there are, by id."""
+        wanted = sorted({clean(one) for one in work_ids})[:MAX_PAGE]
+        if not wanted:
+            return {}
+        with self._database.reading() as conn:
+            found = conn.execute(sa.select(_work).where(one_of(conn, _work.c.id, wanted)))
+            return {row.id: acting_rows.work(row) for row in found}
+
     def by_key(self, integration_id: int, key: str) -> Work | None:
         """The row of that key, or None."""
         require_keepable(key)

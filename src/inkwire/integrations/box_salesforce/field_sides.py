@@ -138,6 +138,25 @@ class Sides:
             self._pairs = [self._pair(rule, instance, record, kept) for rule in self._rules]
         return self._pairs
 
+    def still(self, pairs: Sequence[Pair]) -> bool:
+        """Whether Salesforce has in those fields what was compared, read anew.
+
+        `modified_at` is then as of now. Raises Gone, and what the calls raise.
+        """
+        self._ready = None
+        record = self._read_salesforce()
+        return all(self._has(record, pair) for pair in pairs)
+
+    def _has(self, record: Record, pair: Pair) -> bool:
+        field = self.fields.get(pair.rule.name.lower())
+        if field is None:
+            return False
+        try:
+            now = values.read(pair.rule.type, record.get(field.name), where=pair.rule.target)
+        except Unfit:
+            return False
+        return now == pair.salesforce
+
     def _pair(
         self,
         rule: Mapped,

@@ -81,16 +81,52 @@ class Writer:
     def _write_salesforce(self, todo: Sequence[Pair]) -> None:
         """One PATCH of just those fields; if it is refused, one of each, so that one spoils none.
 
-        It holds only if nobody changed the record since it was read. Raises Gone, Transient.
+        Raises Gone, Transient.
         """
         if not todo:
             return
-        crm, folder = salesforce(self._run), self._folder
+        try:
+            self._patch_record(todo)
+        except Permanent as error:
+            # A refused PATCH of one record did nothing, so what was read of it is still so.
+            if len(todo) == 1:
+                self._keep([self._failed(todo[0], error.message)])
+                return
+            self._write_apart(todo)
+
+    def _write_apart(self, todo: Sequence[Pair]) -> None:
+        """One PATCH of each field, each on the condition that nobody else changed the record.
+
+        Our own PATCH moves LastModifiedDate, and what it set off may change other fields. So
+        after each one the record is read again: it has to have in the fields that are left what
+        was compared, and its new date is the next condition. Raises Gone, Transient.
+        """
+        moved = False
+        for number, pair in enumerate(todo):
+            if moved and not self._sides.still(todo[number:]):
+                self._sides.forget()
+                raise Transient(
+                    "Somebody changed the record while its fields were written; nothing of theirs "
+                    "was overruled, and it is tried again with what it has now."
+                )
+            try:
+                self._patch_record([pair])
+                moved = True
+            except Permanent as error:
+                self._keep([self._failed(pair, error.message)])
+                moved = False
+
+    def _patch_record(self, todo: Sequence[Pair]) -> None:
+        """One PATCH of those fields, which then are agreed.
+
+        It holds only if nobody changed the record since it was read. Raises Gone, Transient,
+        Permanent if it was refused.
+        """
         fields = {self._sides.fields[p.rule.name.lower()].name: p.value for p in todo}
         try:
-            there = crm.update(
-                folder.object,
-                folder.record_id or "",
+            there = salesforce(self._run).update(
+                self._folder.object,
+                self._folder.record_id or "",
                 fields,
                 unmodified_since=self._sides.modified_at,
             )
@@ -100,14 +136,6 @@ class Writer:
             if isinstance(error, Transient):
                 raise
             raise Transient(error.message) from error
-        except Permanent as error:
-            if len(todo) == 1:
-                self._keep([self._failed(todo[0], error.message)])
-                return
-            for pair in todo:
-                self._write_salesforce([pair])
-                self._sides.modified_at = None  # it may have been us now
-            return
         if not there:
             raise Gone
         self._keep([self._agreed(pair, FieldSide.BOX) for pair in todo])

@@ -7,11 +7,11 @@ the primary one first.
 from collections.abc import Iterable, Sequence
 
 from inkwire.engine.contract import Run
-from inkwire.errors import NotFound
 from inkwire.integrations.box_salesforce.clients import salesforce
 from inkwire.model.crm import Activity
 from inkwire.providers.salesforce.objects import Record
 from inkwire.providers.salesforce.soql import one_of, select
+from inkwire.store.contract import MAX_PAGE
 
 #: Values of one IN: a query has at most 100,000 characters, an e-mail address mostly some twenty.
 _MOST_EMAILS, _MOST_IDS = 250, 200
@@ -20,7 +20,7 @@ _OPPORTUNITY = "006"
 
 def contacts_of(run: Run, rows: Sequence[Activity]) -> dict[str, str]:
     """The Contact of each activity (by id) that has one."""
-    emails = {row.id: _email(run, row) for row in rows if row.who_id is None}
+    emails = _emails(run, [row for row in rows if row.who_id is None])
     by_email, roles = _asked(run, rows, emails.values())
     accounts = _accounts(run, rows)
     found: dict[str, str] = {}
@@ -35,13 +35,14 @@ def contacts_of(run: Run, rows: Sequence[Activity]) -> dict[str, str]:
     return found
 
 
-def _email(run: Run, row: Activity) -> str:
-    """Whom the event names: who was given access, else who acted; "" for nobody."""
-    try:
-        subject = run.services.store.works.get(row.work_id).subject
-    except NotFound:
-        return ""  # forgotten since
-    return (subject.get("collaborator") or subject.get("actor_email") or "").casefold()
+def _emails(run: Run, rows: Sequence[Activity]) -> dict[str, str]:
+    """Whom the event of each names: who was given access, else who acted; "" for nobody."""
+    of_work = {row.work_id: "" for row in rows}  # also of one that was forgotten since
+    for part in _parts(list(of_work), MAX_PAGE):
+        for work in run.services.store.works.of(part).values():
+            who = work.subject.get("collaborator") or work.subject.get("actor_email") or ""
+            of_work[work.id] = who.casefold()
+    return {row.id: of_work[row.work_id] for row in rows}
 
 
 def _asked(
@@ -110,9 +111,9 @@ def _contact(row: Record) -> str:
 
 def _accounts(run: Run, rows: Sequence[Activity]) -> dict[str, str]:
     """The account of each record that a Task is on, as far as a folder's row knows it."""
-    folders, found = run.services.store.record_folders, {}
-    for record in {row.what_id for row in rows if row.what_id is not None}:
-        folder = folders.of_record(run.integration.id, record)
-        if folder is not None and folder.account_id:
-            found[record] = folder.account_id
+    records = sorted({row.what_id for row in rows if row.what_id is not None})
+    found: dict[str, str] = {}
+    for part in _parts(records, MAX_PAGE):
+        folders = run.services.store.record_folders.of_records(run.integration.id, part)
+        found |= {record: one.account_id for record, one in folders.items() if one.account_id}
     return found
