@@ -91,8 +91,25 @@ async def test_a_proxy_that_refuses_is_not_the_endpoints_fault(status, words):
     assert words in got.detail and f"answered {status}" in got.detail
 
 
+async def test_407_from_the_end_of_a_tunnel_is_the_endpoints(tmp_path):
+    """The proxy sees nothing of it, so it cannot have been its answer."""
+    ca = authority()
+    (tmp_path / "ca.pem").write_bytes(ca.pem)
+    tls = server_tls(tmp_path, ["hooks.test"], ca)
+    answer = b"HTTP/1.1 407 Auth\r\nContent-Length: 0\r\n\r\n"
+    async with (
+        endpoint(answering(answer), tls) as seen,
+        endpoint(proxy(target_port=seen.port)) as relay,
+    ):
+        at = f"http://127.0.0.1:{relay.port}"
+        async with outbound(strict(), proxy=at, ca_file=tmp_path / "ca.pem") as sender:
+            got = await post(sender, "https://hooks.test/x")
+    assert (got.result, got.status) == (Result.STATUS, 407), got
+    assert "407" in got.detail and "proxy" not in got.detail
+
+
 async def test_407_to_a_forwarded_request_is_the_proxys():
-    """Only a proxy answers 407, so plain http tells it apart too."""
+    """An endpoint has no reason to answer 407, and a proxy that forwards has."""
     answer = b"HTTP/1.1 407 Auth\r\nContent-Length: 0\r\n\r\n"
     async with (
         endpoint(proxy(answer)) as relay,

@@ -1,7 +1,9 @@
 """The guarded `requests` session: connects to checked addresses only, follows nothing, is bounded."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 import requests
@@ -135,6 +137,26 @@ async def test_a_dropped_request_is_not_repeated():
         with pytest.raises(requests.ConnectionError):
             await call("POST", f"http://127.0.0.1:{seen.port}/", data=b"1")
     assert len(seen.requests) == 1
+
+
+async def test_as_many_connections_are_kept_as_runs_were_in_flight():
+    """One that is not kept costs a handshake at the next request, and a line in the log each."""
+    count = 12
+    all_here = asyncio.Barrier(count)
+
+    async def together(seen, reader, writer):
+        while await seen.take(reader):
+            await all_here.wait()
+            writer.write(OK)
+
+    loop = asyncio.get_running_loop()
+    async with endpoint(together) as seen:
+        with session(guard()) as made, ThreadPoolExecutor(count) as threads:
+            for _ in range(2):
+                get = partial(made.get, seen.url, timeout=20)
+                answers = [loop.run_in_executor(threads, get) for _ in range(count)]
+                assert {one.status_code for one in await asyncio.gather(*answers)} == {200}
+        assert seen.connections == count
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,7 +11,8 @@ from inkwire.clock import Clock
 from inkwire.errors import AddressRefused, NeedsAttention, Transient
 from inkwire.ids import Ids
 from inkwire.model.connection import Connection, Token
-from inkwire.outbound.answer import printable, retry_after
+from inkwire.moments import http_date, retry_after_s
+from inkwire.outbound.answer import printable
 from inkwire.outbound.cutoff import cut_off
 from inkwire.providers.contract import Connector, Journal, TokenRequest
 from inkwire.providers.oauth import under
@@ -66,7 +66,7 @@ class TokenFetcher:
         now, ends = self._clock.now(), time.monotonic() + WHOLE_S
         request = self._request(now, refresh)
         status, headers, body = self._asked(request, ends)
-        there = _date(headers)
+        there = http_date(headers.get("date", ""))
         if there is not None and self._connector.clock_differs(status, body):
             request = self._request(there, refresh)
             status, headers, body = self._asked(request, ends)
@@ -85,7 +85,9 @@ class TokenFetcher:
             redirect_uri=redirect_uri,
         )
         status, headers, body = self._asked(request, time.monotonic() + WHOLE_S)
-        token = self._read(request, status, headers, body, now=now, server_time=_date(headers))
+        token = self._read(
+            request, status, headers, body, now=now, server_time=http_date(headers.get("date", ""))
+        )
         if token.refresh is None:
             raise NeedsAttention(
                 "The vendor gave no refresh token, so the sign-in would end within hours. Let the "
@@ -119,8 +121,8 @@ class TokenFetcher:
         server_time: datetime | None,
     ) -> Token:
         """The answer's token, whose address is the vendor's or the one that was asked."""
-        retry_after_s = retry_after(headers.get("retry-after"), server_time or now)
-        token = self._connector.read_token(status, body, now=now, retry_after_s=retry_after_s)
+        wait_s = retry_after_s(headers.get("retry-after"), server_time or now)
+        token = self._connector.read_token(status, body, now=now, retry_after_s=wait_s)
         if token.base_url and not _is_ours(token.base_url, request.url, self._connector.domains):
             domains = " or ".join(self._connector.domains)
             host = urlsplit(token.base_url).hostname
@@ -204,16 +206,6 @@ def _head(response: Any) -> bytes:
         if len(body) > _MOST:
             break
     return body[:_MOST]
-
-
-def _date(headers: Mapping[str, str]) -> datetime | None:
-    """The server's time, if it gives one with an offset."""
-    text = headers.get("date", "")
-    try:
-        moment = parsedate_to_datetime(text) if 0 < len(text) <= 64 else None
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return moment if moment is not None and moment.tzinfo is not None else None
 
 
 def _cause(error: BaseException) -> str:

@@ -2,12 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from inkwire.model.message import MAX_RESPONSE, TextHeaders
-from inkwire.moments import as_utc
 
 if TYPE_CHECKING:
     import aiohttp
@@ -16,7 +13,6 @@ MAX_HEADERS = 100
 #: Bytes of all names and values together.
 MAX_HEADER_BYTES = 16 * 1024
 
-_SECONDS = re.compile(r"[0-9]{1,9}")
 #: C0, DEL and C1, and what could not be decoded.
 _NOT_TEXT = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -44,22 +40,6 @@ def _text(raw: bytes) -> str:
     if text.isprintable():
         return text
     return _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds that Retry-After asks for (RFC 9110, section 10.2.3); None: nothing, or junk."""
-    if value is None:
-        return None
-    value = value.strip()
-    if _SECONDS.fullmatch(value):
-        return float(value)
-    if len(value) > 64 or "GMT" not in value:
-        return None
-    try:
-        moment = parsedate_to_datetime(value)
-        return max(0.0, (as_utc(moment) - now).total_seconds())
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
 
 
 async def read_body(content: "aiohttp.StreamReader", body: bytearray) -> bool:

@@ -6,6 +6,7 @@ for each body) and took half of a POST's CPU (measured: 160 µs with it, 84 with
 """
 
 import asyncio
+import select
 from collections.abc import Iterator
 
 import aiohttp
@@ -34,7 +35,7 @@ def route(url: URL, proxy: URL | None) -> ClientRequest:
 class Asking:
     """A request on a connection, then the head of its answer; to be ended in any case."""
 
-    __slots__ = ("_connection", "_writing", "content", "message")
+    __slots__ = ("_connection", "_writing", "content", "message", "written")
 
     #: The head of the answer, and what its body is read from; there once `ask` has returned.
     message: RawResponseMessage
@@ -44,6 +45,8 @@ class Asking:
         """The connection is this request's own until `end`."""
         self._connection = connection
         self._writing: asyncio.Task[None] | None = None
+        #: Whether anything of it may have left, so that the endpoint may have taken it.
+        self.written = False
 
     async def ask(self, head: bytes, body: bytes, *, kept: bool) -> None:
         """Sends, and waits for the head of the answer; interim answers are passed over.
@@ -86,7 +89,7 @@ class Asking:
         A new one may say at once that it is too busy, or that it speaks no HTTP.
         """
         protocol = self._connection.protocol
-        if protocol is None or not protocol.is_connected() or (kept and protocol.should_close):
+        if protocol is None or not protocol.is_connected() or (kept and _is_over(protocol)):
             raise aiohttp.ServerDisconnectedError
         protocol.set_response_params(
             read_until_eof=True,
@@ -101,6 +104,7 @@ class Asking:
         transport = protocol.transport
         if transport is None:
             raise aiohttp.ServerDisconnectedError
+        self.written = True
         if len(body) <= _IN_ONE_PIECE:
             transport.write(head + body)
             return
@@ -120,6 +124,20 @@ class Asking:
         if writing is None or writing.cancelled():
             return writing is not None
         return writing.cancel() or writing.exception() is not None
+
+
+def _is_over(protocol: ResponseHandler) -> bool:
+    """Whether a kept connection has ended, or something came over it.
+
+    The system is asked too: a busy loop may not have heard yet, and what is written behind the end
+    can never be told from a request that the endpoint took and did not answer.
+    """
+    transport = protocol.transport
+    if protocol.should_close or transport is None:
+        return True
+    waiting = select.poll()
+    waiting.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 async def _write(protocol: ResponseHandler, body: bytes) -> None:

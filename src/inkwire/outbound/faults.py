@@ -138,7 +138,7 @@ def proxy_failed(error: Exception) -> Fault:
 
 
 def proxy_wants_password() -> Fault:
-    """The sentence of a 407, which only the proxy gives."""
+    """The sentence of a 407 to a request that the proxy passes on; there it is the proxy's."""
     return Fault(AttemptResult.PROXY, _proxy_status(407, "the endpoint"))
 
 

@@ -19,7 +19,8 @@ from yarl import URL
 from inkwire.clock import Clock
 from inkwire.errors import AddressRefused, ConfigError
 from inkwire.model.message import AttemptResult, Exchange, TextHeaders
-from inkwire.outbound.answer import kept_headers, read_body, retry_after
+from inkwire.moments import retry_after_s
+from inkwire.outbound.answer import kept_headers, read_body
 from inkwire.outbound.asking import Asking, route
 from inkwire.outbound.connecting import TRIP, Connector, Trip
 from inkwire.outbound.faults import (
@@ -36,8 +37,6 @@ from inkwire.outbound.tls import client_context
 
 #: Seconds that an idle connection is kept: less than the 5 s after which common servers close.
 KEEP_ALIVE_S = 4
-#: Times that a request is repeated because the endpoint closed the idle connection it was put on.
-_REPEATS = 2
 _CACHED_TARGETS = 4096
 _CACHED_TIMEOUTS = 64
 
@@ -133,8 +132,8 @@ class Outbound:
 
         `timeout_s` covers the whole: name, connection, TLS, answer with its body (R145).
         `connect_timeout_s` covers the part until connected. Redirects are not followed (R144).
-        A request that lands on a kept connection just as the endpoint closes it is put on a new
-        one, within the same time.
+        A kept connection that has ended meanwhile is passed over. Once anything was written nothing
+        is sent again: the endpoint may have taken it, and that would stand in no record.
         """
         started_at = self._clock.now()
         trip = Trip(time.perf_counter())
@@ -156,7 +155,6 @@ class Outbound:
                 connect_timeout_s=min(connect_timeout_s, timeout_s),
             )
             fault = await self._tried(request, trip, answer)
-        waits = answer.retry_after
         return Exchange(
             result=fault.result,
             detail=fault.detail,
@@ -171,7 +169,7 @@ class Outbound:
             duration_s=time.perf_counter() - trip.started,
             connect_s=trip.connect_s,
             head_s=trip.head_s,
-            retry_after_s=None if waits is None else retry_after(waits, self._clock.now()),
+            retry_after_s=retry_after_s(answer.retry_after, self._clock.now()),
         )
 
     async def _tried(self, request: _Request, trip: Trip, answer: _Answer) -> Fault:
@@ -180,7 +178,8 @@ class Outbound:
         status = answer.status
         if status is None or (fault is not None and 200 <= status < 300):
             return fault or _FINE
-        if status == 407 and self._proxy is not None:
+        if status == 407 and self._proxy is not None and not request.target.tls:
+            # Through a tunnel it is the endpoint's: the proxy's own answer to CONNECT came before.
             return proxy_wants_password()
         if 200 <= status < 300:
             return _FINE
@@ -221,7 +220,6 @@ class Outbound:
     async def _asked(self, request: _Request, trip: Trip) -> Asking:
         """The request with the head of its answer, on whichever connection that came about."""
         target = request.target
-        repeats_left = _REPEATS
         while True:
             trip.begin()
             asking = Asking(await self._connected(request))
@@ -231,9 +229,8 @@ class Outbound:
             try:
                 await asking.ask(start, request.body, kept=trip.reused)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if not trip.reused or not repeats_left:
+                if asking.written or not trip.reused:
                     raise
-                repeats_left -= 1
             else:
                 return asking
 

@@ -31,6 +31,8 @@ from inkwire.outbound.tls import client_context
 #: Seconds that an idle connection is kept: less than the 5 s after which common servers close. A
 #: request that meets a closing connection has an unknown outcome, which for a create costs a probe.
 KEEP_ALIVE_S = 4.0
+#: Connections to a host that are kept for the next request: as many as runs can be in flight.
+MAX_KEPT = 500
 #: Seconds that a piece of a body may take to leave; urllib3 would allow what connecting may take.
 SEND_S = 60.0
 #: Bytes of an answer, decoded, beyond which it is cut off.
@@ -210,7 +212,7 @@ class GuardedAdapter(HTTPAdapter):
         self._places = places
         self._tls = tls
         self._max_answer = max_answer
-        super().__init__(max_retries=0)
+        super().__init__(pool_maxsize=MAX_KEPT, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """As requests', with our pools."""

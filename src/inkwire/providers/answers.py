@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
+
+from inkwire.moments import http_date, retry_after_s
 
 #: Seconds that a vendor is waited for at most, whatever it asks for.
 MOST_WAIT_S = 3600.0
@@ -15,14 +16,9 @@ def wait_s(headers: Mapping[str, str], now: datetime) -> float | None:
     `headers`: names in lower case. A date is measured by the answer's own Date if it has one:
     our clock may differ.
     """
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return min(float(text), MOST_WAIT_S)
-    moment = _http_date(text)
-    if moment is None:
-        return None
-    there = _http_date(headers.get("date", "")) or now
-    return min(max((moment - there).total_seconds(), 0.0), MOST_WAIT_S)
+    there = http_date(headers.get("date", "")) or now
+    asked = retry_after_s(headers.get("retry-after"), there)
+    return None if asked is None else min(asked, MOST_WAIT_S)
 
 
 def one_line(value: Any, most: int) -> str:
@@ -48,13 +44,3 @@ def root_cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error)
-
-
-def _http_date(text: str) -> datetime | None:
-    if not text.endswith("GMT") or len(text) > 64:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return moment if moment.tzinfo is not None else None
