@@ -31,8 +31,14 @@ demo: $(STAMP) $(ASSETS) ## Sets all up, starts a hub and sends it every sample;
 system-tools: # Chromium and strace, which the tests drive; by apt when root, else it says what to run.
 	@bash tools/system_tools.sh
 
-test: $(STAMP) $(ASSETS) system-tools ## Sets all up and passes the tests.
+# In two processes, but for what kills processes, times a browser, or itself takes every core.
+test: $(STAMP) $(ASSETS) system-tools ## Sets all up and passes the tests; PYTEST=… for some.
+ifdef PYTEST
 	$(BIN)/pytest $(PYTEST)
+else
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not crash and not browser"
+	$(BIN)/pytest -m "crash or browser"
+endif
 
 check: $(STAMP) $(ASSETS) docs-check ## Lint, types, import direction, docs in step.
 	$(BIN)/ruff format --check .

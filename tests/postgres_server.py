@@ -7,7 +7,6 @@ above it; test runs at the same time share the server, and the last one stops it
 """
 
 import os
-import shutil
 import tempfile
 import uuid
 import warnings
@@ -20,8 +19,18 @@ import pytest
 from sqlalchemy import make_url
 
 MEMORY = Path("/dev/shm")
-#: Bytes that must be free there: the log alone may grow to a gigabyte.
-ROOM = 2 * 1024**3
+#: Bytes that must be free there: PostgreSQL's log alone may grow to a gigabyte.
+ROOM = 4 * 1024**3
+
+
+def memory() -> Path | None:
+    """A folder in memory with room for all that the tests write, if this machine has one."""
+    try:
+        found = os.statvfs(MEMORY)
+    except OSError:
+        return None
+    usable = os.access(MEMORY, os.W_OK) and not found.f_flag & os.ST_NOEXEC
+    return MEMORY if usable and found.f_bavail * found.f_frsize > ROOM else None
 
 
 class PostgresServer:
@@ -61,9 +70,9 @@ def postgres_server() -> PostgresServer:
     """A running server."""
     if url := os.environ.get("INKWIRE_TEST_POSTGRES_URL"):
         return PostgresServer(url)
-    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
-    folder = MEMORY if in_memory else Path(tempfile.gettempdir())
-    return PostgresServer(own_server_url(folder), in_memory=in_memory)
+    folder = memory()
+    url = own_server_url(folder or Path(tempfile.gettempdir()))
+    return PostgresServer(url, in_memory=folder is not None)
 
 
 @pytest.fixture

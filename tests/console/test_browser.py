@@ -362,7 +362,11 @@ def test_nothing_jumps_when_the_script_comes_late(day):
     drawn = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
     with desk.open("/", viewport=PHONE) as page:
         held: list[Any] = []
-        page.route("**/console*.js*", lambda route: held.append(route))
+
+        def hold(route: Any) -> None:
+            held.append(route)
+
+        page.route("**/console*.js*", hold)
         for path in looked_at(ids):
             page.goto(f"{desk.address}{path}", wait_until="commit")
             page.locator("main").wait_for()

@@ -1,18 +1,15 @@
 """The rooms around a real SQLite store, with a clock that stands still."""
 
-import atexit
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from fakes.acme import PROVIDER, SILENT, TWIN
+from fakes.empty import empty_folder
 from fakes.kinds import KINDS
 from inkwire.access.gate import Gate
 from inkwire.access.passwords import Passwords
@@ -32,7 +29,7 @@ from inkwire.providers.registry import Registry
 from inkwire.sources.desk import SourceDesk
 from inkwire.sources.inbox import Inbox
 from inkwire.store.contract import Store
-from inkwire.store.open import migrate, open_store
+from inkwire.store.open import open_store
 
 START = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 BASE_URL = "https://hooks.example.com"
@@ -111,18 +108,10 @@ class Rooms:
         return intake
 
 
-@cache
-def _migrated() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="inkwire-test-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    migrate(load_settings(data_dir=folder))
-    return folder
-
-
 @contextmanager
 def open_rooms(folder: Path, **more: object) -> Iterator[Rooms]:
     """Rooms with an empty store in `folder`, which must not exist; `more`: settings."""
-    shutil.copytree(_migrated(), folder)
+    empty_folder(folder)
     given = {"api_burst": 1_000_000, "max_body_bytes": LARGEST, "public_url": BASE_URL, **more}
     settings = load_settings(data_dir=folder, **given)
     clock = ManualClock(START)

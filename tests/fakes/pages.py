@@ -283,6 +283,7 @@ def served(pages: Pages) -> Iterator[str]:
     )
     server = uvicorn.Server(config)
     listening = config.bind_socket()
+    listening.listen()  # who comes before the server's thread has begun waits, and is not refused
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

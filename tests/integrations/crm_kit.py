@@ -1,23 +1,20 @@
 """A world for Box and Salesforce in step: a real store and clients, and the real sandbox."""
 
 import asyncio
-import atexit
 import contextlib
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from fakes.empty import empty_folder
 from fakes.run import StraightRun
 from fakes.sandbox import SandboxProcess
 from inkwire.access.gate import CLI
@@ -32,7 +29,6 @@ from inkwire.model.crm import Activity, Attachment, RecordFolder
 from inkwire.model.work import Integration, IntegrationState, Work, WorkState
 from inkwire.sources.desk import SourceDraft
 from inkwire.store.acting import WorkQuery
-from inkwire.store.open import migrate
 
 TEMPLATE = "salesforce_mapping"
 #: Seconds within which the sandbox does what it held back, once that is due.
@@ -377,19 +373,10 @@ def _config(folder: Path) -> Settings:
     return load_settings(data_dir=folder, outbound_allow="127.0.0.1/32", disk_reserve_bytes=0)
 
 
-@cache
-def _empty() -> Path:
-    """The folder of an empty hub, to be copied."""
-    folder = Path(tempfile.mkdtemp(prefix="inkwire-test-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    migrate(_config(folder))
-    return folder
-
-
 @contextlib.contextmanager
 def world(folder: Path, crm: Crm, **settings: Any) -> Iterator[World]:
     """A hub on SQLite whose clock stands still at about the sandbox's time."""
-    shutil.copytree(_empty(), folder)
+    empty_folder(folder)
     config = _config(folder)
     clock = ManualClock(datetime.now(UTC))
     with open_hub(config, clock=clock, ids=SortableIds(clock)) as hub:

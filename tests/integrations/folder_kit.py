@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fakes.empty import empty_folder
 from fakes.run import StraightRun
 from fakes.sandbox import SandboxProcess
 from inkwire.access.gate import CLI
@@ -21,7 +22,6 @@ from inkwire.model.access import AuditEntry
 from inkwire.model.crm import RecordFolder
 from inkwire.model.work import Integration, IntegrationState, Work
 from inkwire.store.acting import WorkQuery
-from inkwire.store.open import migrate
 from integrations.crm_kit import TEMPLATE, Crm, connect
 
 _numbers = itertools.count(1)
@@ -246,9 +246,8 @@ class Office:
 def town(folder: Path) -> Iterator[Town]:
     """A sandbox, and a hub with a connection to both sides and a source."""
     settings = load_settings(
-        data_dir=folder / "hub", outbound_allow="127.0.0.1/32", disk_reserve_bytes=0
+        data_dir=empty_folder(folder / "hub"), outbound_allow="127.0.0.1/32", disk_reserve_bytes=0
     )
-    migrate(settings)
     clock = Moving()
     with (
         contextlib.closing(Crm(folder / "sandbox")) as crm,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes.box import FakeBox
+from fakes.empty import empty_folder
 from fakes.run import StraightRun
 from inkwire.access.gate import CLI
 from inkwire.clock import ManualClock
@@ -31,7 +32,7 @@ from inkwire.orders.templates import Rendered
 from inkwire.providers.registry import registry
 from inkwire.store.acting import WorkQuery
 from inkwire.store.contract import Store
-from inkwire.store.open import migrate, open_store
+from inkwire.store.open import open_store
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KIND = BoxSignOrders()
@@ -151,7 +152,7 @@ def world(folder: Path, settings: Mapping[str, Any] | None = None) -> Iterator[W
     config = load_settings(data_dir=folder)
     clock = ManualClock(START)
     ids = SortableIds(clock)
-    migrate(config)
+    empty_folder(folder)
     store = open_store(config, clock=clock, ids=ids)
     try:
         box = FakeBox(now=clock.now)
