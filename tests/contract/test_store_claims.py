@@ -25,6 +25,7 @@ _STEPS = st.lists(
         st.tuples(st.just("ok"), st.integers(0, 9)),
         st.tuples(st.just("fail"), st.integers(0, 9)),
         st.tuples(st.just("let_go"), st.integers(0, 9)),
+        st.tuples(st.just("renew"), st.integers(0, 9)),
         st.tuples(st.just("wait"), st.integers(1, 40)),
         st.tuples(st.just("publish"), st.integers(1, 2)),
     ),
@@ -335,6 +336,45 @@ class TestClaim:
         assert len(claims) == 7
 
 
+class TestRenew:
+    def test_a_renewed_lease_ends_later(self, desk: Desk):
+        """Nobody else gets the delivery, and what came of it counts under the same fence."""
+        desk.to(desk.webhook(), 2)
+        claims = desk.claim(lease_s=10)
+        until = desk.hub.clock.now() + timedelta(seconds=30)
+        desk.outbox.renew(claims[:1], until=until)
+        desk.hub.clock.advance(seconds=29)
+        [other] = desk.claim()
+        assert other.delivery.id == claims[1].delivery.id
+        assert desk.outbox.waiting(desk.hub.clock.now())[1] == until
+        assert desk.finish(claims) == [True, False]
+
+    def test_one_that_ended_is_held_again(self, desk: Desk):
+        """As long as nobody took over, however late its worker is."""
+        desk.to(desk.webhook())
+        claims = desk.claim(lease_s=10)
+        desk.hub.clock.advance(seconds=60)
+        desk.outbox.renew(claims, until=desk.hub.clock.now() + timedelta(seconds=10))
+        assert desk.claim() == []
+        assert desk.finish(claims) == [True]
+
+    def test_only_what_is_still_held(self, desk: Desk):
+        """What another one holds by now, what was recorded and what was given back stay so."""
+        desk.to(desk.webhook(), 3)
+        late, recorded, back = desk.claim(lease_s=10)
+        desk.finish([recorded])
+        desk.outbox.let_go([back])
+        desk.hub.clock.advance(seconds=10)
+        again = {one.delivery.id: one.delivery for one in desk.claim(lease_s=10)}
+        assert set(again) == {late.delivery.id, back.delivery.id}
+        end = desk.hub.clock.now() + timedelta(seconds=99)
+        desk.outbox.renew([late, recorded, back], until=end)
+        desk.outbox.renew([], until=end)
+        for delivery in again.values():
+            assert desk.delivery(delivery.id) == delivery
+        assert desk.delivery(recorded.delivery.id).claimed_until is None
+
+
 class TestLetGo:
     def test_given_back_is_due_at_once(self, desk: Desk):
         """No attempt is counted, and the next claim has a new fence."""
@@ -435,6 +475,9 @@ class TestAnyOrder:
                 desk.hub.clock.advance(seconds=number)
             elif step == "publish":
                 desk.to(webhook, number)
+            elif held and step == "renew":
+                claim = held[number % len(held)]
+                desk.outbox.renew([claim], until=desk.hub.clock.now() + timedelta(seconds=20))
             elif held:
                 claim = held.pop(number % len(held))
                 newest = desk.delivery(claim.delivery.id)

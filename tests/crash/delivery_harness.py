@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,11 +68,15 @@ def subscribe(site: Site, sink: Sink, *, webhooks: int) -> str:
     return application.id
 
 
-@contextlib.contextmanager
-def publishing(site: Site, application_id: str, prefix: str) -> Iterator[list[str]]:
-    """A publisher that has begun, killed at the end of the block; the ids that it said by then."""
+@contextlib.asynccontextmanager
+async def publishing(site: Site, application_id: str, prefix: str) -> AsyncIterator[list[str]]:
+    """A publisher that has begun, killed at the end of the block; the ids that it said by then.
+
+    The sink answers meanwhile.
+    """
     accepted: list[str] = []
-    process = subprocess.Popen(
+    process = await asyncio.to_thread(
+        subprocess.Popen,
         [sys.executable, str(_PUBLISHER), application_id, TOPIC, prefix],
         env=site.whole_environment(),
         stdout=subprocess.PIPE,
@@ -88,12 +92,12 @@ def publishing(site: Site, application_id: str, prefix: str) -> Iterator[list[st
     listener = threading.Thread(target=listen)
     listener.start()
     try:
-        assert begun.wait(STARTS_WITHIN_S), "the publisher did not begin"
+        assert await asyncio.to_thread(begun.wait, STARTS_WITHIN_S), "the publisher did not begin"
         yield accepted
     finally:
         process.kill()
-        process.wait(STARTS_WITHIN_S)
-        listener.join(STARTS_WITHIN_S)
+        await asyncio.to_thread(process.wait, STARTS_WITHIN_S)
+        await asyncio.to_thread(listener.join, STARTS_WITHIN_S)
         if process.stdout:
             process.stdout.close()
 
@@ -110,11 +114,15 @@ class Delivered:
     miscounted: list[str]
     #: Deliveries that are not delivered in the end.
     unfinished: list[str]
+    #: What was heard again, though no attempt says that the endpoint was late: how often it was
+    #: heard, and how each attempt ended.
+    unexplained: list[str]
 
 
 def compare(site: Site, sink: Sink, accepted: list[str], *, webhooks: int) -> Delivered:
     """Looks with plain SQL. The store must have no process."""
     rows = _rows(site)
+    results = _results(site)
     return Delivered(
         lost=[
             (str(hook), message)
@@ -125,6 +133,11 @@ def compare(site: Site, sink: Sink, accepted: list[str], *, webhooks: int) -> De
         repeats=sum(count - 1 for count in sink.heard.values()),
         miscounted=[row[0] for row in rows if row[2] != row[3]],
         unfinished=[row[0] for row in rows if row[1] != "delivered"],
+        unexplained=[
+            f"webhook {hook}, {message}: heard {count} times, attempts: {', '.join(ended)}"
+            for (hook, message), count in sink.heard.items()
+            if count - 1 > (ended := results.get((hook, message), [])).count("timeout")
+        ],
     )
 
 
@@ -144,6 +157,18 @@ def _rows(site: Site) -> list[tuple[str, str, int, int]]:
         "SELECT d.id, d.state, d.attempts, (SELECT count(*) FROM attempts a "
         "WHERE a.delivery_id = d.id) FROM deliveries d",
     )
+
+
+def _results(site: Site) -> dict[tuple[str, str], list[str]]:
+    """How the attempts ended, by webhook and message as the sink knows them."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for address, message, result in _ask(
+        site,
+        "SELECT a.address, d.message_id, a.result FROM attempts a "
+        "JOIN deliveries d ON d.id = a.delivery_id ORDER BY a.id",
+    ):
+        found.setdefault((address.rpartition("/")[2], message), []).append(result)
+    return found
 
 
 def _ask(site: Site, sql: str) -> list[tuple]:

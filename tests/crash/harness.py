@@ -120,6 +120,11 @@ class Process:
     def port(self) -> int:
         return int(self.said["port"])
 
+    @property
+    def code(self) -> int | None:
+        """How it ended, negative for a signal; None while it lives."""
+        return self._popen.returncode
+
     def kill(self) -> None:
         """SIGKILL: no handler, no flush, no farewell. Nothing happens if it has ended."""
         self._end(signal.SIGKILL)

@@ -1,7 +1,8 @@
 """kill -9 around every call of a Bulk job of Tasks: each Task is there once (DESIGN §6).
 
 In every run one life through the calls that make something; INKWIRE_CRASH_KILLS (`make crash`)
-plays a life for each point, once and twice, and lives in which workers die at any moment.
+plays a life for each point, once and twice, and lives in which workers die at any moment, on both
+stores.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from inkwire.store.open import migrate
 from integrations.crm_kit import Crm, connect, integrate
 
 KILLS = int(os.environ.get("INKWIRE_CRASH_KILLS", "0"))
+STORES = ["sqlite", "postgresql"] if KILLS else ["sqlite"]
 pytestmark = pytest.mark.crash
 #: From how many on they go as a job, how many a life has, and seconds until Salesforce begins.
 LEAST, TASKS, PACE_S = 20, 45, 30.0
@@ -105,14 +107,21 @@ class Bulk(Crew):
         )  # fmt: skip
 
 
+@pytest.fixture(params=STORES)
+def server(request):
+    """None: the hub's store is SQLite; else where its database is made."""
+    return request.getfixturevalue("postgres_server") if request.param == "postgresql" else None
+
+
 @contextlib.contextmanager
-def stand(folder, **crew):
+def stand(folder, server, **crew):
     """A hub of its own at a sandbox of its own, whose jobs take their time."""
     with contextlib.ExitStack() as closing:
+        url = None if server is None else closing.enter_context(server.database())
         crm = closing.enter_context(contextlib.closing(Crm(folder / "sandbox")))
         nursery = closing.enter_context(contextlib.closing(Nursery()))
         crm.process.call("POST", "/salesforce/pace", {"bulk_s": PACE_S})
-        settings = settings_of(folder / "hub", None)
+        settings = settings_of(folder / "hub", url)
         migrate(settings)
         hub = closing.enter_context(open_hub(settings))
         connect(hub, crm)
@@ -123,18 +132,18 @@ def stand(folder, **crew):
         yield one
 
 
-def test_kills_around_the_calls_of_a_job_make_every_task_once(tmp_path):
+def test_kills_around_the_calls_of_a_job_make_every_task_once(tmp_path, server):
     """Five workers die, each where Salesforce has done something and nobody noted it."""
-    with stand(tmp_path, kills=SAMPLE) as crew:
+    with stand(tmp_path, server, kills=SAMPLE) as crew:
         found = crew.live()
         assert not found, "\n".join(found)
         assert crew.killed() == len(SAMPLE)
 
 
-def test_who_does_not_ask_about_the_job_makes_tasks_twice(tmp_path):
+def test_who_does_not_ask_about_the_job_makes_tasks_twice(tmp_path, server):
     """Negative control: after a kill neither the job is asked nor the marks; the judge sees it."""
     kills = (("call send_tasks close_job after", 1),)
-    with stand(tmp_path, kills=kills, without="probe") as crew:
+    with stand(tmp_path, server, kills=kills, without="probe") as crew:
         found = crew.live()
         assert crew.killed() == 1
         assert any("2 Tasks" in text for text in found), found
@@ -144,16 +153,16 @@ if KILLS:
 
     @pytest.mark.parametrize("point", ALL, ids=lambda one: one[0].replace(" ", "_"))
     @pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
-    def test_a_kill_anywhere_makes_every_task_once(tmp_path, point, twice):
+    def test_a_kill_anywhere_makes_every_task_once(tmp_path, server, point, twice):
         """Once, and again where the next worker comes by the same place."""
-        with stand(tmp_path, kills=(point, point) if twice else (point,)) as crew:
+        with stand(tmp_path, server, kills=(point, point) if twice else (point,)) as crew:
             found = crew.live()
             assert not found, "\n".join(found)
             assert crew.killed() >= 1, "no worker came by"
 
-    def test_kills_at_any_moment_make_every_task_once(tmp_path):
+    def test_kills_at_any_moment_make_every_task_once(tmp_path, server):
         """Workers that live for seconds; lives until enough of them have died."""
-        with stand(tmp_path, chances=KILLS) as crew:
+        with stand(tmp_path, server, chances=KILLS) as crew:
             for _ in range(max(1, KILLS // 3)):
                 found = crew.live()
                 assert not found, "\n".join(found)

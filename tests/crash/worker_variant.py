@@ -9,6 +9,7 @@ import sys
 
 from inkwire.cli import main
 from inkwire.delivery import sender
+from inkwire.delivery.profiles import signed
 from inkwire.model.message import AttemptResult, Exchange
 
 
@@ -28,10 +29,9 @@ class CarelessSender(HastySender):
     async def _send(self, claim):
         now = self._clock.now()
         fine = Exchange(result=AttemptResult.OK, status=200, started_at=now, duration_s=0.0)
-        self._done.append(self._completion(claim, fine))
-        self._finished.set()
-        await asyncio.sleep(0.05)
-        request = self._signed(claim)
+        self._recorder.add(self._completion(claim, fine))
+        await asyncio.sleep(0.5)
+        request = signed(claim, now)
         await self._post(
             request.url,
             headers=request.headers,
@@ -39,6 +39,7 @@ class CarelessSender(HastySender):
             timeout_s=5,
             connect_timeout_s=5,
         )
+        self._held_bytes -= len(claim.body)
 
 
 VARIANTS = {"careless": CarelessSender, "hasty": HastySender}

@@ -1,147 +1,16 @@
 """The sender on a real store, with endpoints that do as they are told."""
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 
-import pytest
-
-from contract.store_kit import SqliteMaker
+from delivery.sending_kit import deliveries, done, publish, sending, subscribe, until
 from inkwire.access.gate import CLI
-from inkwire.clock import ManualClock
-from inkwire.delivery.drafts import WebhookDraft
-from inkwire.delivery.sender import LEASE_S, Sender
+from inkwire.delivery.sender import LEASE_S
 from inkwire.errors import StoreBusy
-from inkwire.hub import Hub, open_hub
-from inkwire.model.message import AttemptResult, DeliveryState, Exchange
-from inkwire.model.webhook import ProfileName, Topic, Webhook, WebhookState
-from inkwire.store.live import LiveCounters
-from inkwire.store.sending import DeliveryQuery, MessageQuery, WebhookQuery
-
-TOPIC = "order.tested"
-WITHIN_S = 60
-
-
-class Endpoints:
-    """Answers each address by what `answers` says of it: a status, or something to await."""
-
-    def __init__(self, clock):
-        self.clock = clock
-        self.answers: dict[str, int | Callable] = {}
-        self.heard: Counter[str] = Counter()
-        self.ids: list[str] = []
-        self.at_once = self.most_at_once = 0
-
-    async def __call__(self, url, *, headers, body, timeout_s, connect_timeout_s):
-        self.heard[url] += 1
-        self.ids.append(dict(headers).get("webhook-id", ""))
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            answer = self.answers.get(url, 200)
-            if callable(answer):
-                answer = await answer()
-        finally:
-            self.at_once -= 1
-        good = 200 <= answer < 300
-        return Exchange(
-            result=AttemptResult.OK if good else AttemptResult.STATUS,
-            status=answer,
-            request_headers=headers,
-            response_body=b"heard",
-            started_at=self.clock.now(),
-            duration_s=0.001,
-        )
-
-
-@pytest.fixture(scope="module")
-def sqlite_maker(tmp_path_factory):
-    """A migrated store to copy."""
-    return SqliteMaker(tmp_path_factory.mktemp("sender"))
-
-
-@pytest.fixture
-def hub(sqlite_maker, tmp_path):
-    """A hub on a fresh store, with a clock that is moved by hand."""
-    from contract.store_kit import START as NOON
-
-    with (
-        sqlite_maker.fresh(tmp_path / "hub", outbound_allow="127.0.0.0/8") as settings,
-        open_hub(settings, clock=ManualClock(NOON)) as made,
-    ):
-        made.applications.put_topic(CLI, Topic(name=TOPIC, granted_to_all=True))
-        yield made
-
-
-@pytest.fixture
-def endpoints(hub):
-    """Answers 200 until told otherwise."""
-    return Endpoints(hub.clock)
-
-
-def subscribe(hub: Hub, number: int = 1, **fields) -> Webhook:
-    """A webhook of one application; `address` is http://127.0.0.1/hook/NUMBER."""
-    applications = hub.applications.all(CLI)
-    application = applications[0] if applications else hub.applications.create(CLI, name="Shop")
-    draft = WebhookDraft(
-        topic=fields.pop("topic", TOPIC), address=f"http://127.0.0.1/hook/{number}", **fields
-    )
-    return hub.webhooks.create(CLI, application.id, draft)[0]
-
-
-def publish(hub: Hub, count: int = 1, topic: str = TOPIC) -> list[str]:
-    """Messages for that application."""
-    application = hub.applications.all(CLI)[0]
-    return [
-        hub.publisher.publish(
-            CLI, topic=topic, application_id=application.id, payload=b'{"number":%d}' % number
-        )[0][0]
-        for number in range(count)
-    ]
-
-
-@contextlib.asynccontextmanager
-async def sending(hub: Hub, post, **options) -> AsyncIterator[Sender]:
-    """A sender that runs for as long as the block lasts, and stops in good order."""
-    live, stop = LiveCounters(), asyncio.Event()
-    watching = asyncio.create_task(live.run(hub.store))
-    sender = Sender(
-        store=hub.store,
-        live=live,
-        post=post,
-        clock=hub.clock,
-        ids=hub.ids,
-        random=lambda: 0.5,
-        in_flight=options.pop("in_flight", 50),
-        retry_s=0.01,
-        sweep_s=0.02,
-        **options,
-    )
-    running = asyncio.create_task(sender.run(stop, grace_s=WITHIN_S))
-    try:
-        yield sender
-    finally:
-        stop.set()
-        await asyncio.wait_for(running, WITHIN_S)
-        watching.cancel()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Waits until the condition holds."""
-    async with asyncio.timeout(WITHIN_S):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def deliveries(hub: Hub, **query):
-    """The log of deliveries, newest first."""
-    return hub.store.outbox.deliveries(DeliveryQuery(**query))
-
-
-def done(hub: Hub) -> list:
-    """Those that were delivered."""
-    return deliveries(hub, state=DeliveryState.DELIVERED)
+from inkwire.model.message import DeliveryState
+from inkwire.model.webhook import ProfileName, WebhookState
+from inkwire.store.sending import MessageQuery, WebhookQuery
 
 
 async def test_each_message_goes_once_to_each_webhook_and_is_recorded(hub, endpoints):
@@ -343,6 +212,28 @@ async def test_an_orderly_stop_finishes_what_is_on_its_way(hub, endpoints):
     assert endpoints.heard[hook.address] == 1
 
 
+class Stopped:
+    """The outbox of a worker that claims once, and is then stopped for a while (SIGSTOP)."""
+
+    def __init__(self, outbox):
+        self._outbox = outbox
+        self.claims = 0
+
+    def __getattr__(self, name):
+        return getattr(self._outbox, name)
+
+    def renew(self, claims, *, until):
+        """It does nothing while it is stopped."""
+
+    def claim(self, **options):
+        """The first ones only."""
+        if self.claims:
+            return []
+        found = self._outbox.claim(**options)
+        self.claims += len(found)
+        return found
+
+
 async def test_what_a_worker_records_after_its_lease_is_not_taken(hub, endpoints):
     """A paused worker comes back: the delivery is the other's, recorded once."""
     hook = subscribe(hub)
@@ -356,8 +247,11 @@ async def test_what_a_worker_records_after_its_lease_is_not_taken(hub, endpoints
 
     endpoints.answers[hook.address] = paused
     publish(hub)
-    async with sending(hub, endpoints), sending(hub, endpoints):
-        await until(lambda: len(done(hub)) == 1)
+    late = Stopped(hub.store.outbox)
+    async with sending(hub, endpoints, store=SimpleNamespace(outbox=late)):
+        await until(lambda: late.claims)
+        async with sending(hub, endpoints):
+            await until(lambda: len(done(hub)) == 1)
         go_on.set()
     (delivery,) = deliveries(hub)
     assert (delivery.state, delivery.attempts) == (DeliveryState.DELIVERED, 1)

@@ -62,7 +62,7 @@ class AttemptResult(StrEnum):
     PROTOCOL = "protocol"
     #: The egress proxy refused or failed: not the endpoint's fault.
     PROXY = "proxy"
-    #: A fault of our own before anything was sent.
+    #: A fault of our own, or the end of our process before the answer: nobody else's fault.
     INTERNAL = "internal"
 
 

@@ -134,26 +134,39 @@ class Claims:
             self._last = picked[-1].webhook_id
         return self._open(sealed, from_micros(until))
 
+    def renew(self, claims: Sequence[Claimed], *, until: datetime) -> None:
+        """See `sending.Outbox.renew`. Nobody hears of it: nothing comes due by that."""
+        if not claims:
+            return
+        ends = to_micros(until)
+        with self._database.writing() as conn:
+            rows = [(one, ends, ends) for one in self._still_held(conn, claims)]
+            self._database.update(conn, "deliveries", ("id", "due_at", "claimed_until"), rows)
+
     def let_go(self, claims: Sequence[Claimed]) -> None:
         """See `sending.Outbox.let_go`."""
-        fences = {one.delivery.id: one.delivery.fence for one in claims}
-        if not fences:
+        if not claims:
             return
         with self._database.writing() as conn:
-            held = conn.execute(
-                sa.select(_deliveries.c.id, _deliveries.c.fence)
-                .where(
-                    one_of(conn, _deliveries.c.id, fences),
-                    tables.IS_CLAIMED,
-                    tables.IS_DUE_SOME_TIME,
-                )
-                .order_by(_deliveries.c.id)
-                .with_for_update()
-            )
             at = to_micros(self._clock.now())
-            mine = [(row.id, at, None) for row in held if row.fence == fences[row.id]]
-            self._database.update(conn, "deliveries", ("id", "due_at", "claimed_until"), mine)
+            rows = [(one, at, None) for one in self._still_held(conn, claims)]
+            self._database.update(conn, "deliveries", ("id", "due_at", "claimed_until"), rows)
             self._database.bump(conn, DELIVERY)
+
+    def _still_held(self, conn: sa.Connection, claims: Sequence[Claimed]) -> list[str]:
+        """Ids of the deliveries that nobody has claimed or recorded since; locked."""
+        fences = {one.delivery.id: one.delivery.fence for one in claims}
+        held = conn.execute(
+            sa.select(_deliveries.c.id, _deliveries.c.fence)
+            .where(
+                one_of(conn, _deliveries.c.id, fences),
+                tables.IS_CLAIMED,
+                tables.IS_DUE_SOME_TIME,
+            )
+            .order_by(_deliveries.c.id)
+            .with_for_update()
+        )
+        return [row.id for row in held if row.fence == fences[row.id]]
 
     def waiting(self, now: datetime) -> tuple[int, datetime | None]:
         """See `sending.Outbox.waiting`; what waits for a paused webhook is not counted.

@@ -116,6 +116,10 @@ class SqlOutbox(SentLog):
         """See `completion`."""
         return self._completer.complete(done, notice)
 
+    def renew(self, claims: Sequence[Claimed], *, until: datetime) -> None:
+        """See `claims`."""
+        self._claims.renew(claims, until=until)
+
     def let_go(self, claims: Sequence[Claimed]) -> None:
         """See `claims`."""
         self._claims.let_go(claims)

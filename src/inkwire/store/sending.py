@@ -330,6 +330,10 @@ class Outbox(Protocol):
         """
         ...
 
+    def renew(self, claims: Sequence[Claimed], *, until: datetime) -> None:
+        """Moves the ends of these leases, also of those that ended and that nobody took over."""
+        ...
+
     def let_go(self, claims: Sequence[Claimed]) -> None:
         """Gives back claims that were not sent: due at once, no attempt."""
         ...
