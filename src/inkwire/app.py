@@ -52,7 +52,7 @@ class WebApp:
             ids=hub.ids,
             settings=hub.settings,
         )
-        folder = hub.settings.data_dir / "tallies"
+        folder = hub.settings.data_dir / "tallies" / str(hub.settings.port)
         self._tallies = Tallies(folder, self._ingest.metrics, share) if share else None
         self._pages = _pages(hub, self._live, self._counted)
         self._tasks: list[asyncio.Task[None]] = []

@@ -182,6 +182,26 @@ os.read(0, 1)
 """
 
 
+#: One that is stopped while a process of its own, which has its ready pipe, goes on migrating.
+_STOPPED_MIGRATING = """
+import os, signal, sys, time
+if os.fork() == 0:
+    for fd in (0, 1, 2):
+        os.close(fd)
+    time.sleep(60)
+    os._exit(0)
+os.kill(os.getppid(), signal.SIGTERM)
+os.read(0, 1)
+"""
+
+
+def test_stopped_while_it_migrates():
+    """What a dead worker's migration still does is not waited for."""
+    toy = [sys.executable, str(Path(__file__).with_name("toy_served.py")), _STOPPED_MIGRATING]
+    done = subprocess.run(toy, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (143, "")
+
+
 @pytest.mark.parametrize(("script", "code"), [(_STOPPED_AFTER, 0), (_STOPPED_BETWEEN, 143)])
 def test_stopped_before_it_is_ready(script, code):
     """The first password is shown nevertheless, once: nobody could sign in otherwise."""

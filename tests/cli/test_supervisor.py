@@ -1,6 +1,7 @@
 """The supervisor's decisions, on tiny children of our own."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -23,9 +24,9 @@ def _next_event(process):
     return json.loads(process.stdout.readline())["event"]
 
 
-def _start(script, grace=5.0):
+def _start(script, grace=5.0, *more):
     return subprocess.Popen(
-        [sys.executable, str(TOY), script, str(grace)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(TOY), script, str(grace), *more], stdout=subprocess.PIPE, text=True
     )
 
 
@@ -68,6 +69,19 @@ def test_a_child_that_was_ready_is_always_tried_again():
     said = seen + _rest(process)
     assert "serve.gave_up" not in {line["event"] for line in said}
     assert said[-1] == {"event": "end", "code": 0}
+
+
+def test_not_all_are_ready_while_one_of_them_is_dead(tmp_path):
+    """It was ready and died: whoever is told that all are would be told of no process."""
+    os.mkfifo(gate := tmp_path / "gate")
+    late = BEGIN + f"open({str(gate)!r}).read(); os.write(int(sys.argv[1]), b'{{\"x\": 1}}'); "
+    late += 'os.write(1, b\'{"event": "late"}\\n\'); os.read(0, 1)'
+    process = _start(READY, 5.0, late, "60")
+    assert _next_event(process) == "serve.child_died"
+    gate.write_text("")
+    seen = [_next_event(process)]
+    process.send_signal(signal.SIGTERM)
+    assert [*seen, *(line["event"] for line in _rest(process))] == ["late", "end"]
 
 
 def test_a_child_that_does_not_stop_is_killed():

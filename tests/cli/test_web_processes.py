@@ -97,9 +97,23 @@ def _webs(running):
 
 
 def _tally(folder, number):
-    path = folder / "tallies" / f"{number}.json"
-    found = re.search(r'"accepted": (\d+)', path.read_text()) if path.exists() else None
+    [path] = [*folder.glob(f"tallies/**/{number}.json")] or [None]
+    found = re.search(r'"accepted": (\d+)', path.read_text()) if path else None
     return int(found[1]) if found else 0
+
+
+def test_two_hubs_on_one_folder_count_apart(pair, serving):
+    """Who starts there, to take over, drops no count of those on the first address."""
+    running, key = pair
+    send = ("send", "boxc", f"{running.url}/in/orders", "--secret", KEY)
+    assert running.cli.json(*send)["ok"]
+    eventually(lambda: sum(_tally(running.folder, n) for n in (1, 2)) == 1, what="it in a file")
+    other = serving(running.folder, INKWIRE_WEB_PROCESSES="2")
+    for _ in range(8):
+        assert _accepted(other.url, key) == 0
+        assert _accepted(running.url, key) == 1
+    assert other.stop()[0] == 0
+    assert running.stop()[0] == 0
 
 
 def test_another_hub_cannot_join(tmp_path, pair):

@@ -1,6 +1,7 @@
 """A supervisor with two children, for test_supervisor: one odd, one that does as it is told.
 
-Arguments: the odd one's script, and the seconds of grace. Prints one JSON object a line.
+Arguments: the odd one's script, and the seconds of grace; perhaps the other's script, and the
+seconds before a dead one is started again. Prints one JSON object a line.
 """
 
 import json
@@ -26,10 +27,11 @@ def child(name, script):
     return Child(name=name, command=lambda ready: [sys.executable, "-c", script, str(ready)])
 
 
+odd, grace, other, delay = (*sys.argv[1:], STEADY, "0.01") if len(sys.argv) == 3 else sys.argv[1:]
 supervisor = Supervisor(
-    [child("odd", sys.argv[1]), child("steady", STEADY)],
+    [child("odd", odd), child("steady", other)],
     report=say,
     on_ready=lambda: say("ready"),
-    first_delay_s=0.01,
+    first_delay_s=float(delay),
 )
-say("end", code=supervisor.run(grace_s=float(sys.argv[2])))
+say("end", code=supervisor.run(grace_s=float(grace)))

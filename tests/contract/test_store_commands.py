@@ -147,6 +147,16 @@ class TestCommands:
         assert one.id.encode() in kept
         assert marks["result"].encode() not in kept
 
+    def test_what_no_text_can_hold(self, acting: Acting):
+        """Half of a character, as JSON of a vendor may have: its command would come for ever."""
+        commands = acting.store.commands
+        value = {"name": "a\ud800b", "at": ["\udfff", 2**70, None]}
+        commands.add(one := command(acting, kind=CommandKind.ASK, asks=value))
+        fits = {"name": "a?b", "at": ["?", 2**70, None]}
+        assert commands.get(one.id).asks == fits
+        commands.done(one.id, at=acting.now, result=[value])
+        assert commands.get(one.id).result == [fits]
+
     def test_a_new_master_key(self, acting: Acting):
         """After a rewrap the old key can go, and every question and answer opens."""
         hub = acting.hub

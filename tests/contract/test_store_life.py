@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ from inkwire.model.crm import FolderState
 from inkwire.model.event import DedupeKind, EventState
 from inkwire.model.receipt import Stored
 from inkwire.model.verdict import Accepted
-from inkwire.model.work import WorkState
+from inkwire.model.work import CommandState, WorkState
 from inkwire.store import open as open_module
 from inkwire.store import schema, schema_sending
 from inkwire.store.contract import TOPICS
@@ -131,6 +132,31 @@ class TestMigrations:
                 store.connections.delete("box", audit=hub.audit())
         finally:
             store.close()
+
+    def test_commands_of_revision_0006(self, empty: Settings, hub: Hub):
+        """What stood there in plain is gone; a check that waits is carried out."""
+        _migrate_to(empty, "0006")
+        here = replace(hub, settings=empty)
+        for text in _AT_0006:
+            here.sql(text)
+        assert b"mark-of-" in here.everything()
+        migrate(empty)
+        store = open_store(empty, clock=hub.clock, ids=hub.ids)
+        try:
+            taken = store.commands.take(now=hub.clock.now(), lease_s=30)
+            assert taken is not None and (taken.id, taken.asks) == ("cmd_4", None)
+            assert store.commands.take(now=hub.clock.now(), lease_s=30) is None
+            for gone in ("cmd_1", "cmd_2"):
+                with pytest.raises(NotFound):
+                    store.commands.get(gone)
+            assert store.commands.get("cmd_3").state is CommandState.DONE
+            store.commands.done("cmd_4", at=hub.clock.now(), result=["x"])
+            assert store.commands.get("cmd_4").result == ["x"]
+        finally:
+            store.close()
+        if empty.database_url is None:  # its log holds old pages until it is written over
+            here.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert b"mark-of-" not in here.everything()
 
     def test_this_release_needs_the_newest_revision(self):
         """`check` compares with the last migration that ships."""
@@ -468,6 +494,21 @@ _AT_0004 = (
     _WORK.format(id="wrk_2", state="parked", cause="'person'"),
     "INSERT INTO work_lanes (integration_id, entity_key, work_id, due_at) "
     "VALUES (1, 'wrk_1', 'wrk_1', 0)",
+)
+
+
+_COMMAND = (
+    "INSERT INTO commands (id, kind, target, state, result, error, created_at, created_by, "
+    "done_at) VALUES ('{id}', '{kind}', 'box', '{state}', {value}, '', 0, 'user:ada', {done})"
+)
+#: Questions with their plain text, an answered check without, and one that waits.
+_AT_0006 = (
+    _COMMAND.format(
+        id="cmd_1", kind="ask", state="new", value='\'{"a":"mark-of-one"}\'', done="NULL"
+    ),
+    _COMMAND.format(id="cmd_2", kind="ask", state="done", value="'[\"mark-of-two\"]'", done=1),
+    _COMMAND.format(id="cmd_3", kind="check_connection", state="done", value="NULL", done=1),
+    _COMMAND.format(id="cmd_4", kind="check_connection", state="new", value="NULL", done="NULL"),
 )
 
 

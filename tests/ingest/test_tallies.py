@@ -1,5 +1,7 @@
 """What several web processes count together, through files in one folder."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from inkwire.ingest.metrics import Metrics
 from inkwire.ingest.tallies import Share, Tallies
 from inkwire.model.verdict import Reason
@@ -27,7 +29,43 @@ def test_each_tells_the_sum(tmp_path):
     assert total.batch_sizes == {1: 1, 16: 1}
     assert (total.commits, total.commit_seconds) == (2, 1.0)
     assert mine.accepted == 4
-    assert second.total().accepted == 40, "the first has not written yet"
+    assert second.total().accepted == 44
+
+
+def test_what_was_told_is_told_by_the_others_too(tmp_path):
+    """Else the sum falls from one question to the next, and a count that falls began anew."""
+    mine = _counted(3)
+    first = Tallies(tmp_path, mine, FIRST)
+    second = Tallies(tmp_path, _counted(40), SECOND)
+    mine.accepted += 7
+    assert first.total().accepted == 10
+    assert second.total().accepted == 50
+    mine.accepted += 1
+    assert first.total().accepted == 51
+    again = Tallies(tmp_path, Metrics(), Share(number=1, joins=True))  # the first was killed
+    assert again.total().accepted == 51
+
+
+def test_many_ask_at_once(tmp_path):
+    """Nobody reads half of what another writes, and none of them an older count."""
+    mine = _counted(0)
+    first = Tallies(tmp_path, mine, FIRST)
+    second = Tallies(tmp_path, Metrics(), SECOND)
+    told = []
+
+    def ask():
+        for _ in range(50):
+            mine.accepted += 1
+            first.total()
+
+    with ThreadPoolExecutor(4) as threads:
+        asking = [threads.submit(ask) for _ in range(4)]
+        while not all(one.done() for one in asking):
+            told.append(second.total().accepted)
+        for one in asking:
+            one.result()
+    assert told == sorted(told)
+    assert second.total().accepted == mine.accepted
 
 
 def test_who_takes_a_dead_ones_place_goes_on_from_its_counts(tmp_path):

@@ -79,6 +79,22 @@ async def test_an_error_with_a_body_that_never_ends_is_still_that_error():
     assert (got.response_body, got.truncated) == (b"half", True)
 
 
+async def test_a_date_to_wait_for_counts_by_the_endpoints_own_clock():
+    """Its clock, which is hours from ours, says both when it answered and when to come again."""
+    answer = (
+        b"HTTP/1.1 503 Busy\r\nDate: Sun, 22 Nov 2026 03:00:00 GMT\r\n"
+        b"Retry-After: Sun, 22 Nov 2026 03:02:00 GMT\r\nContent-Length: 0\r\n\r\n"
+    )
+
+    async def behave(seen, reader, writer):
+        await seen.take(reader)
+        writer.write(answer)
+
+    async with endpoint(behave) as seen, outbound() as sender:
+        got = await post(sender, seen.url)
+    assert got.retry_after_s == 120.0
+
+
 async def test_a_reset_before_and_in_the_middle_of_the_answer():
     """A connection that breaks is RESET, a 2xx head before it or not; never an exception."""
 

@@ -183,11 +183,11 @@ class _Service:
                 self._facts = self._supervisor.first_word(self._worker)["prepared"]
             self._tell_sign_in()
             raise
-        for number in range(2, int(self._facts["web_processes"]) + 1):
-            command = partial(self._web_command, number)
-            self._more.append(Child(name=f"web-{number}", command=command, after=self._web))
-        self._supervisor.add(self._more)
         try:
+            for number in range(2, int(self._facts["web_processes"]) + 1):
+                command = partial(self._web_command, number)
+                self._more.append(Child(name=f"web-{number}", command=command, after=self._web))
+            self._supervisor.add(self._more)
             return self._supervisor.run(grace_s=float(self._facts["grace_s"]))
         finally:
             self._tell_sign_in()

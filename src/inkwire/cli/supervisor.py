@@ -52,7 +52,7 @@ class Child:
     after: "Child | None" = None
     process: subprocess.Popen[bytes] | None = None
     ready_fd: int = -1
-    #: What it said about itself when it became ready; empty before.
+    #: What it said about itself when it became ready; empty before, and while it is dead.
     said: Mapping[str, Any] = field(default_factory=dict)
     ever_ready: bool = False
     started_at: float = 0.0
@@ -113,7 +113,9 @@ class Supervisor:
         """
         text = b""
         while not text.endswith(b"\n"):
-            more = os.read(child.ready_fd, 65536)
+            more = b""
+            with contextlib.suppress(BlockingIOError):
+                more = os.read(child.ready_fd, 65536)
             if not more and child.process:
                 raise ChildEnded(child.process.wait())
             text += more
@@ -121,11 +123,15 @@ class Supervisor:
         return word
 
     def let_go(self, child: Child) -> None:
-        """Ends a child that was warmed up and never told to begin."""
+        """Ends a child that was warmed up and never told to begin.
+
+        `first_word` then gives what it had said, and waits for no process of its own.
+        """
         if child.process and child.process.stdin:
             child.process.terminate()
             child.process.stdin.close()
             child.process.wait()
+            os.set_blocking(child.ready_fd, False)
 
     def run(self, *, grace_s: float) -> int:
         """Starts the children and stays; returns the exit code for this process.
@@ -240,7 +246,7 @@ class Supervisor:
                 code = child.process.returncode
                 if child.process.stdin:
                     child.process.stdin.close()
-                child.process = None
+                child.process, child.said = None, {}
                 self._forget_ready_pipe(child)
                 if self._stop_by is None:
                     self._died(child, code)

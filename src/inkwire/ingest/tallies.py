@@ -1,7 +1,7 @@
 """What the web processes of one `serve` have counted together.
 
 Whoever asks for `/metrics` reaches any one of them, and wants the sum. So each writes its counts
-into a file of its own once a second, and adds the files of the others to its own when asked.
+into a file of its own once a second and when asked, and adds the files of the others.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from inkwire.ingest.metrics import Metrics
@@ -38,7 +39,8 @@ class Tallies:
         One that takes a dead one's place goes on from what that had written: no count falls.
         """
         self._folder, self._own, self._number = folder, own, share.number
-        folder.mkdir(mode=0o700, exist_ok=True)
+        self._turn = Lock()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not share.joins:
             for path in folder.glob("*.json"):
                 path.unlink(missing_ok=True)
@@ -49,19 +51,25 @@ class Tallies:
         return self._folder / f"{self._number}.json"
 
     def total(self) -> Metrics:
-        """The counts of all of them: those of the others as of a second ago at most."""
-        total = self._mine()
+        """The counts of all of them: those of the others as of a second ago at most.
+
+        What is told is written first, so that no answer of another process is less.
+        """
+        total = self.write()
         for path in self._folder.glob("*.json"):
             if path != self._path:
                 total.add(_read(path))
         return total
 
-    def write(self) -> None:
-        """Lets the others know. A disk that is full delays it, and no more."""
+    def write(self) -> Metrics:
+        """Lets the others know; what. A disk that is full delays it, and no more."""
         part = self._path.with_suffix(".part")
-        with suppress(OSError):
-            part.write_text(json.dumps(_plain(self._mine())), encoding="utf-8")
-            part.replace(self._path)
+        with self._turn:  # an older count must not come last, nor two into one file
+            mine = self._mine()
+            with suppress(OSError):
+                part.write_text(json.dumps(_plain(mine)), encoding="utf-8")
+                part.replace(self._path)
+        return mine
 
     async def run(self) -> None:
         """Writes once a second until it is cancelled."""

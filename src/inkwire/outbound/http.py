@@ -19,7 +19,7 @@ from yarl import URL
 from inkwire.clock import Clock
 from inkwire.errors import AddressRefused, ConfigError
 from inkwire.model.message import AttemptResult, Exchange, TextHeaders
-from inkwire.moments import retry_after_s
+from inkwire.moments import http_date, retry_after_s
 from inkwire.outbound.answer import kept_headers, read_body
 from inkwire.outbound.asking import Asking, route
 from inkwire.outbound.connecting import TRIP, Connector, Trip
@@ -80,6 +80,8 @@ class _Answer:
     truncated: bool = False
     location: str | None = None
     retry_after: str | None = None
+    #: The endpoint's own time, by which it names a date to wait for.
+    date: str = ""
 
 
 class Outbound:
@@ -169,8 +171,13 @@ class Outbound:
             duration_s=time.perf_counter() - trip.started,
             connect_s=trip.connect_s,
             head_s=trip.head_s,
-            retry_after_s=retry_after_s(answer.retry_after, self._clock.now()),
+            retry_after_s=self._waits(answer),
         )
+
+    def _waits(self, answer: _Answer) -> float | None:
+        if answer.retry_after is None:  # as most do: no date is read then
+            return None
+        return retry_after_s(answer.retry_after, http_date(answer.date) or self._clock.now())
 
     async def _tried(self, request: _Request, trip: Trip, answer: _Answer) -> Fault:
         """Sends and reads; what failed, or that all is fine."""
@@ -211,6 +218,7 @@ class Outbound:
             answer.headers = kept_headers(message.raw_headers)
             answer.location = message.headers.get("Location")
             answer.retry_after = message.headers.get("Retry-After")
+            answer.date = message.headers.get("Date", "")
             if message.code != 101:
                 answer.truncated = await read_body(asking.content, answer.body)
         finally:
