@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.kit import KEY, eventually, gone, start
+from cli.kit import KEY, Cli, eventually, gone, start
 from inkwire.cli.answering import bind
 from inkwire.cli.supervisor import EXIT_CONFIG
 from inkwire.errors import ConfigError
@@ -37,9 +37,11 @@ def _sockets(pid):
 @pytest.fixture
 def pair(tmp_path, serving):
     """A hub with two web processes and one source, and a key that may read its metrics."""
-    running = serving(tmp_path / "data", INKWIRE_WEB_PROCESSES="2")
-    cli = running.cli
+    cli = Cli(tmp_path / "data")
+    cli("migrate")
+    # Before they start: a new source is known to each of them within a second only.
     cli("sources", "create", "orders", "--provider", "boxc", "--secret", f"key={KEY}")
+    running = serving(cli.folder, INKWIRE_WEB_PROCESSES="2")
     key = cli.json("keys", "create", "metrics", "--scope", "events:read")["key"]
     return running, key
 
